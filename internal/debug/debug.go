@@ -1,0 +1,85 @@
+// Package debug declares every environment variable that ftmetal reads: its
+// name, its default and what it does. Nothing else calls os.Getenv.
+package debug
+
+import (
+	"os"
+	"strconv"
+)
+
+// Variable is one environment variable.
+type Variable struct {
+	Name, Default, Help string
+}
+
+// Variables lists all of them, in the order in which docs/debugging.md prints
+// them.
+func Variables() []Variable {
+	return []Variable{
+		{"FTMETAL_DEVICE", "", "device to open: metal, soft or null; empty picks the best one"},
+		{"FTMETAL_DEBUG", "0", "1 device and memory, 2 one line per dispatch with its time"},
+		{"FTMETAL_CHECK", "", "soft: run every dispatch a second time in exact mode and compare"},
+		{"FTMETAL_NATIVE", "1", "0 turns the tuned native kernels of the software device off"},
+		{"FTMETAL_FUSE", "1", "0 turns the fusion of elementwise chains off"},
+		{"FTMETAL_REUSE", "1", "0 gives every temporary memory of its own"},
+		{"FTMETAL_SHUFFLE", "0", "seed of shuffled schedules on the software device; 0 keeps the natural order"},
+		{"FTMETAL_NAN_FILL", "0", "1 fills threadgroup memory with NaN before each threadgroup"},
+		{"FTMETAL_GUARD", "0", "1 puts guard bytes around blocks of memory and checks them after each dispatch"},
+		{"FTMETAL_WORKERS", "0", "threads of the software device; 0 uses GOMAXPROCS"},
+		{"FTMETAL_GOLDEN", "", "folder of golden values for the golden tests; empty uses the repository's copy"},
+	}
+}
+
+// lookup reads a declared variable.
+func lookup(name string) string {
+	for _, v := range Variables() {
+		if v.Name == name {
+			if s, ok := os.LookupEnv(name); ok {
+				return s
+			}
+			return v.Default
+		}
+	}
+	panic("debug: undeclared variable " + name)
+}
+
+func number(name string) int {
+	n, err := strconv.Atoi(lookup(name))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Device is the device to open, "" for the best one.
+func Device() string { return lookup("FTMETAL_DEVICE") }
+
+// Level is the amount of debug output.
+func Level() int { return number("FTMETAL_DEBUG") }
+
+// Check names what each dispatch is compared with, "" for nothing.
+func Check() string { return lookup("FTMETAL_CHECK") }
+
+// Native reports whether native kernels may stand in for Metal ones.
+func Native() bool { return lookup("FTMETAL_NATIVE") != "0" }
+
+// Fuse reports whether elementwise chains are fused.
+func Fuse() bool { return lookup("FTMETAL_FUSE") != "0" }
+
+// Reuse reports whether temporaries share memory.
+func Reuse() bool { return lookup("FTMETAL_REUSE") != "0" }
+
+// Shuffle is the seed of shuffled schedules, 0 for none.
+func Shuffle() uint64 { return uint64(number("FTMETAL_SHUFFLE")) }
+
+// NaNFill reports whether threadgroup memory starts as NaN.
+func NaNFill() bool { return number("FTMETAL_NAN_FILL") != 0 }
+
+// Guard reports whether blocks have guard bytes.
+func Guard() bool { return number("FTMETAL_GUARD") != 0 }
+
+// Workers is the number of threads of the software device, 0 for GOMAXPROCS.
+func Workers() int { return number("FTMETAL_WORKERS") }
+
+// Golden is the folder of golden values, "" for the repository's own.
+func Golden() string { return lookup("FTMETAL_GOLDEN") }
