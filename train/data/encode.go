@@ -20,7 +20,7 @@ type Encoder interface {
 	// or nil) by the chat template. assistant[i] says that ids[i] is inside an
 	// assistant turn. promptLen is the length of the render of messages[:-1]
 	// with the generation prompt. A tokenizer without a template returns
-	// ErrNoChatTemplate.
+	// ErrNoChatTemplate. Errors are one line without a prefix.
 	EncodeChat(messages, tools json.RawMessage) (ids []int32, assistant []bool, promptLen int, err error)
 }
 

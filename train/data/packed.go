@@ -76,6 +76,12 @@ func (p *Packed) draw() {
 	p.pos = 0
 }
 
+// refill takes examples until the window is full or the stream ends.
+func (p *Packed) refill() {
+	for len(p.window) < p.cfg.Window && p.take() {
+	}
+}
+
 // take moves the stream on by one example; false at its end.
 func (p *Packed) take() bool {
 	if p.pos == len(p.order) {
@@ -97,9 +103,7 @@ func (p *Packed) Next(ctx context.Context) (*Batch, error) {
 	}
 	var b *Batch
 	for row := range p.cfg.Rows {
-		for len(p.window) < p.cfg.Window && p.take() {
-		}
-		if len(p.window) == 0 {
+		if p.refill(); len(p.window) == 0 {
 			break
 		}
 		if b == nil {
@@ -120,6 +124,7 @@ func (p *Packed) fill(b *Batch, row int) {
 	put := func(i int) {
 		ex := p.corpus.Example(int(p.window[i]))
 		p.window = slices.Delete(p.window, i, i+1)
+		p.refill() // a row may hold more examples than the window
 		b.place(row, at, ex, segment)
 		at += len(ex.IDs)
 		segment++

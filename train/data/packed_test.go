@@ -73,6 +73,17 @@ func TestPackedUtilisation(t *testing.T) {
 	}
 }
 
+// Few and short examples: a row holds many times the window.
+func TestPackedFillsRowsBeyondTheWindow(t *testing.T) {
+	c := lognormal(40, 10, 20, 1)
+	byFirst := firstIDs(c)
+	it := newPacked(t, c, PackedConfig{Rows: 2, SeqLen: 2048, Seed: 1})
+	for _, b := range collect(t, it, 10) {
+		checkBatch(t, c, byFirst, b)
+		require.Greater(t, float64(b.RealTokens)/float64(b.Processed), 0.99)
+	}
+}
+
 func TestPackedShuffles(t *testing.T) {
 	c := lognormal(100, 50, 200, 1)
 	a := collect(t, newPacked(t, c, PackedConfig{Rows: 2, SeqLen: 256, Seed: 1, Window: 4}), 20)

@@ -173,7 +173,7 @@ func (r row) ids(key string) ([]int32, error) {
 		item, rest, more := bytes.Cut(body, []byte{','})
 		v, ok := integer(bytes.TrimSpace(item))
 		if !ok {
-			return nil, fmt.Errorf("%s[%d] is %.20s, want an integer of 32 bits", key, len(out), bytes.TrimSpace(item))
+			return nil, fmt.Errorf("%s[%d] is %s, want an integer of 32 bits", key, len(out), brief(item))
 		}
 		out = append(out, v)
 		if !more {
@@ -208,7 +208,7 @@ func integer(text []byte) (int32, bool) {
 func (r row) promptLength(n int) (int, error) {
 	v, ok := integer(r[keyPromptLength])
 	if !ok {
-		return 0, fmt.Errorf("%q is %.20s, want an integer", keyPromptLength, r[keyPromptLength])
+		return 0, fmt.Errorf("%q is %s, want an integer", keyPromptLength, brief(r[keyPromptLength]))
 	}
 	if v < 0 || int(v) > n {
 		return 0, fmt.Errorf("%q is %d, want 0 to %d, the length of %q", keyPromptLength, v, n, keyIDs)
@@ -240,6 +240,11 @@ func (r row) messages(key string) (json.RawMessage, error) {
 		}
 	}
 	return r[key], nil
+}
+
+// brief shows the start of a JSON value in an error message.
+func brief(raw []byte) string {
+	return fmt.Sprintf("%.20s", strings.Join(strings.Fields(string(raw)), " "))
 }
 
 // jsonType names the type of a JSON value for error messages.
