@@ -104,6 +104,9 @@ func (m *matcher) split(s string, dst []section) []section {
 		if a.Rstrip {
 			end = len(s) - len(strings.TrimLeftFunc(s[end:], isSpace))
 		}
+		if end <= start {
+			continue // an rstrip before took all of it
+		}
 		if done < start {
 			dst = append(dst, section{span: span{done, start}})
 		}

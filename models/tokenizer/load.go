@@ -65,7 +65,8 @@ func (t *Tokenizer) readSpecials(dir string) error {
 				t.specials[key] = s
 			}
 		}
-		for _, role := range []string{"bos_token", "eos_token", "pad_token"} {
+		// A missing pad_token is common and harmless: PAD then says false.
+		for _, role := range []string{"bos_token", "eos_token"} {
 			s, ok := t.specials[role]
 			if !ok {
 				continue

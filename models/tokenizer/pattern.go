@@ -77,7 +77,7 @@ func checkDialect(pattern string) error {
 			return errors.New("the quantifier {,n} is not supported")
 		case !class && strings.HasPrefix(rest, "(?"):
 			flags := rest[2:]
-			if end := strings.IndexAny(flags, ":)<=!>'#"); end >= 0 && strings.ContainsAny(flags[:end], "mxsn") {
+			if end := strings.IndexAny(flags, ":)<=!>'#"); end >= 0 && strings.Trim(flags[:end], "i-") != "" {
 				return errors.New("only the inline flag i is supported")
 			}
 		}

@@ -46,7 +46,8 @@ func (t text) source(a, b int) span {
 		return span{at, at}
 	}
 	if t.align != nil {
-		return span{t.align[a].start, t.align[b-1].end}
+		start := t.align[a].start
+		return span{start, max(start, t.align[b-1].end)}
 	}
 	for a > 0 && !utf8.RuneStart(t.s[a]) {
 		a--

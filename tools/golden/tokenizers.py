@@ -62,7 +62,7 @@ def words():
 TEXTS = [
     "", " ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", " \n", "\n ", "  \n  ", "a", " a", "a ", "  a", "a  ", "a  b", "a   b",
     "Hello world", "Hello, world!", " Hello world ", "hello  world   again", "HELLO WORLD", "The lazy dog doesn't stop.",
-    "I'll we've they're I'm he'd it's", "I'LL WE'VE THEY'RE I'M HE'D IT'S", "'s", "''s", "'S 'ſ it'ſ", "don''t", "'", "''''", "x'll'd",
+    "I'll we've they're I'm he'd it's", "I'LL WE'VE THEY'RE I'M HE'D IT'S", "'s", "''s", "'S 'ſ it'ſx 'ſa'Sa", "don''t", "'", "''''", "x'll'd",
     "0", "12", "123", "1234", "12345", "1234567890", "1 2 3", "3.14159", "1,000,000", "a1b22c333d4444", "２０２３年", "٣٤٥٦٧", "Ⅷ½²³", "1٠2",
     "x=1;y=2;", "a+b=c", "!!!", "...", "?!?!", "a...b", " !", " ! ", "(a)[b]{c}", "\"quoted\"", "#include <stdio.h>\n", "a_b_c", "snake_case camelCase",
     "\n\n\n", "\n\n\n\nx", "a\n\nb", "a \n b", "a\r\nb\r\n", "a\t\tb", " \t \n \t ", "x\n  y\n    z", "trailing   \n", "!\n", "!\n\n\nx", "! \n",
@@ -76,6 +76,9 @@ TEXTS = [
     "<s>", "</s>", "<s>hello</s>", "a<s> b", "<|eot|>", "a<|eot|>b", " <|eot|> ", "<|eot|><|eot|>", "<|eot", "<|bos|>x<|eot|>\n\n", "<tool>x</tool>", "a <tool> b", "<mask>", "a <mask> b", "a  <mask>  b", "<mask><mask>", "a<mask>b", "lone", "alone lone lone. lone", "lonelone", "Long", "long LONG", "loLong", "[CLS] a [SEP]", "[MASK]", "\n\n\n\n\n", "TRAIL  x", "TRAIL TRAIL", "TRAIL <mask>", "<mask> TRAIL  ",
     "a" * 100, " " * 33, "\n" * 17, "!" * 40, "1" * 25, "ab" * 60, "日" * 30, "😀" * 12, "é" * 40, "e\u0301" * 20, "a" + "\u0301" * 40, "▁" * 9, "the " * 30, "supercalifragilisticexpialidocious" * 3,
     "word " * 12 + "\n" + "  " * 20 + "end", "mixed 中文 and English 한국어 и русский 123 😀!", "don't\u2019s \u2018quote\u2019 \u201cdouble\u201d \u2014 dash \u2026",
+    # Characters that the Unicode versions in play class differently.
+    "a\u166db\U000111c9c", "a\u061db\u09fdc\u2e43d", "a\u1734b\u07fdc\u0d3bd", "a\u1cf2b\u1cf7c", "a\u0890b\u08e2c", "\U00010d50\ua7cb\ua7da\U00016ea0",
+    "\u32ff\ua7f2\U0001e030", "\U00011938 \U00011935\U00011930", "7\U00010d41\U00011de1\U00016ff5 8", "x\U0002ebf0\u1c89y", "\u0897\U00016d40\U0001e5d0", "ŋŧđ", "\u9fef\U0002b740\U0002b920\U00030000",
     "https://example.com/path?q=1&r=2#frag", "user@example.com", "C:\\Users\\x", "a/b\\c|d", "$100.00 €50 £30 ¥20", "50% off!!!", "(╯°□°)╯︵ ┻━┻", "\\n\\t", "∑∫√≤≥≠", "x²+y²=z²", "A\u030a", "क्षि", "\u0e01\u0e33", "ཧཱུྃ", "ǅungla", "fi\u0300le", "9\u0660", "a.b,c;d:e!f?g", "don't do not can't", "x . y , z ! w ?", "  leading", "\n\n  \n x",
 ]
 
@@ -168,7 +171,7 @@ def starcoder():
     return byte_level(pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]), 450)
 
 
-def sentencepiece_bpe(size, unk=True):
+def sentencepiece_bpe(size, byte_fallback=True):
     """A SentencePiece-style vocabulary: <unk> <s> </s>, 256 byte tokens, pieces."""
     t = Tokenizer(models.BPE())
     t.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -179,7 +182,7 @@ def sentencepiece_bpe(size, unk=True):
     for piece in sorted(model["vocab"], key=model["vocab"].get):
         vocab.setdefault(piece, len(vocab))
     merges = [tuple(m) for m in model["merges"]]
-    return Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    return Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=byte_fallback))
 
 
 def sp_template(t, eos=False):
@@ -221,7 +224,7 @@ def gemma():
 
 def legacy():
     """A normalizer before a scheme that looks at the place in the source."""
-    t = sentencepiece_bpe(240)
+    t = sentencepiece_bpe(240, byte_fallback=False)
     t.normalizer = normalizers.Sequence([normalizers.Strip(left=False, right=True), normalizers.Replace(Regex(" {2,}"), "▁"), normalizers.StripAccents(), normalizers.Prepend("▁")])
     t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split("▁", behavior="isolated"), pre_tokenizers.Metaspace(prepend_scheme="first", split=True)])
     t.decoder = decoders.Metaspace(prepend_scheme="first")
@@ -288,7 +291,8 @@ def albert():
     norm = normalizers.Sequence([normalizers.Precompiled(double_array(rules)), normalizers.Lowercase()])
     t = unigram_trained(420, None, pre_tokenizers.Metaspace(prepend_scheme="never"))
     model = json.loads(t.to_str())["model"]
-    vocab = [tuple(v) for v in model["vocab"]] + [("<0x%02X>" % b, -12.0) for b in range(256)]
+    # Three pieces for which the price of an unknown character decides.
+    vocab = [tuple(v) for v in model["vocab"]] + [("ŋŧ", -12.0), ("ŧđ", -3.0), ("đ", -11.0)] + [("<0x%02X>" % b, -12.0) for b in range(256)]
     t = Tokenizer(models.Unigram(vocab, unk_id=2, byte_fallback=True))
     t.normalizer = norm
     t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")])
