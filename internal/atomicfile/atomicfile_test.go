@@ -137,14 +137,12 @@ func TestStagedFilesChangeTogether(t *testing.T) {
 	require.NoError(t, os.WriteFile(a, []byte("old"), 0o644))
 	var files []*File
 	for _, path := range []string{a, b} {
-		f, err := Create(path, 0o644)
+		f, err := Stage(path, 0o644, func(w io.Writer) error {
+			_, err := io.WriteString(w, "new")
+			return err
+		})
 		require.NoError(t, err)
 		defer f.Abort()
-		_, err = io.WriteString(f, "new")
-		require.NoError(t, err)
-		require.Equal(t, int64(3), f.Size())
-		require.NoError(t, f.Stage())
-		require.NoError(t, f.Stage())
 		files = append(files, f)
 	}
 	require.Equal(t, "old", content(t, a))
@@ -159,22 +157,18 @@ func TestStagedFilesChangeTogether(t *testing.T) {
 
 func TestAbortRemoves(t *testing.T) {
 	dir := t.TempDir()
-	for _, stage := range []bool{false, true} {
-		f, err := Create(filepath.Join(dir, "a"), 0o644)
-		require.NoError(t, err)
-		require.Len(t, names(t, dir), 1)
-		if stage {
-			require.NoError(t, f.Stage())
-		}
-		f.Abort()
-		require.Empty(t, names(t, dir))
-	}
+	f, err := Stage(filepath.Join(dir, "a"), 0o644, func(w io.Writer) error { return nil })
+	require.NoError(t, err)
+	require.Len(t, names(t, dir), 1)
+	f.Abort()
+	f.Abort()
+	require.Empty(t, names(t, dir))
 }
 
-// The target can become a folder after Create; the rename fails then.
+// The target can become a folder after Stage; the rename fails then.
 func TestRenameFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
-	f, err := Create(path, 0o644)
+	f, err := Stage(path, 0o644, func(w io.Writer) error { return nil })
 	require.NoError(t, err)
 	require.NoError(t, os.Mkdir(path, 0o755))
 	err = f.Commit()

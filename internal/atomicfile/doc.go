@@ -3,9 +3,8 @@
 //
 // Content goes to a temporary file in the same folder, is synced, and is
 // renamed over the target; then the folder is synced, so that the rename
-// survives a power cut. [Write] does all of it for one file. [Create],
-// [File.Stage] and [File.Commit] are its steps, for several files that must
-// change together.
+// survives a power cut. [Write] does all of it for one file. [Stage] and
+// [File.Commit] are its two halves, for several files that must change together.
 //
 // Errors name the target, never the temporary file. Temporary names start with
 // a dot and end in ".tmp", so that no pattern for models or checkpoints matches
