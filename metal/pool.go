@@ -77,6 +77,9 @@ func sizeClass(n int64) int64 {
 	return pages * PageSize
 }
 
+// BlockSize is what a request for n bytes counts as in a pool.
+func BlockSize(n int64) int64 { return sizeClass(n) }
+
 // Alloc returns a block of at least n bytes for the purpose named by what. The
 // contents are undefined. It returns a *BudgetError when the budget does not
 // allow it.
