@@ -226,7 +226,7 @@ func TestSaveShardedReplaces(t *testing.T) {
 	for i, c := range []struct {
 		limit int64
 		count int // of files
-	}{{500, 1}, {200, 4}, {100, 6}, {250, 4}, {499, 3}, {1000, 1}} {
+	}{{500, 1}, {200, 4}, {100, 6}, {250, 4}, {499, 3}, {10, 6}, {1000, 1}} {
 		want := layers(5, byte(i))
 		require.NoError(t, SaveSharded(dir, lazy(want), c.limit, nil))
 		require.Len(t, fileNames(t, dir), c.count+len(others), "limit %d", c.limit)
