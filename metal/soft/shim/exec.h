@@ -52,6 +52,7 @@ void ft_register_kernel(ft_kernel* k);
 // The lanes that take part in one simdgroup operation.
 struct ft_exchange {
   uint32_t mask;
+  const char* error;  // set by the function when the operation is not allowed
   const void* in[FT_SIMD_WIDTH];
   void* out[FT_SIMD_WIDTH];
 };

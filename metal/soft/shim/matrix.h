@@ -16,7 +16,10 @@ struct Pair {
 
 // multiply computes C + A·B, adding the products in the order of k.
 inline void multiply(ft_exchange* x) {
-  if (x->mask != ~0u) ft_fail("simdgroup_multiply with inactive lanes");
+  if (x->mask != ~0u) {
+    x->error = "simdgroup_multiply with inactive lanes";
+    return;
+  }
   float a[8][8], b[8][8];
   for (uint lane = 0; lane < FT_SIMD_WIDTH; lane++) {
     const Product& p = in<Product>(x, lane);

@@ -1,0 +1,76 @@
+package soft
+
+// #cgo CXXFLAGS: -std=c++17 -O2 -Wno-attributes -Wno-unknown-pragmas
+// #include <stdlib.h>
+// #include "soft.h"
+import "C"
+import "unsafe"
+
+// entry is a registered kernel.
+type entry struct {
+	name, file string
+	kernel     unsafe.Pointer
+	native     unsafe.Pointer // nil: none
+	argsSize   int
+	align      []int
+	written    []bool
+}
+
+// registry holds every kernel of the build by name.
+var registry = readRegistry()
+
+func readRegistry() map[string]*entry {
+	all := map[string]*entry{}
+	var info C.ft_info
+	for i := C.size_t(0); C.ft_kernel_info(i, &info) != 0; i++ {
+		e := &entry{
+			name:     C.GoString(info.name),
+			file:     C.GoString(info.file),
+			kernel:   info.kernel,
+			native:   info.native,
+			argsSize: int(info.args_size),
+		}
+		n := int(info.buffers)
+		for j, a := range unsafe.Slice((*byte)(info.align), n) {
+			e.align = append(e.align, int(a))
+			e.written = append(e.written, unsafe.Slice((*byte)(info.written), n)[j] != 0)
+		}
+		if _, dup := all[e.name]; dup {
+			panic("soft: kernel " + e.name + " is instantiated twice")
+		}
+		all[e.name] = e
+	}
+	return all
+}
+
+// KernelInfo describes a kernel of this build.
+type KernelInfo struct {
+	Name, File string // File is the .metal file as the compiler was given it
+	Buffers    int
+	ArgsSize   int // bytes of the args struct
+	HasNative  bool
+}
+
+// Kernels lists every kernel by name.
+func Kernels() map[string]KernelInfo {
+	all := make(map[string]KernelInfo, len(registry))
+	for name, e := range registry {
+		all[name] = KernelInfo{e.name, e.file, len(e.align), e.argsSize, e.native != nil}
+	}
+	return all
+}
+
+func cpuName() string { return C.GoString(C.ft_cpu_name()) }
+
+// poison forbids access to b, or allows it, where the build has
+// AddressSanitizer.
+func poison(b []byte, forbid bool) {
+	if len(b) == 0 {
+		return
+	}
+	f := C.int(0)
+	if forbid {
+		f = 1
+	}
+	C.ft_poison(unsafe.Pointer(&b[0]), C.size_t(len(b)), f)
+}

@@ -1,0 +1,12 @@
+package soft
+
+import "golang.org/x/sys/unix"
+
+// hostMemory is the physical memory in bytes.
+func hostMemory() int64 {
+	n, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}

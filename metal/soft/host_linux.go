@@ -1,0 +1,12 @@
+package soft
+
+import "syscall"
+
+// hostMemory is the physical memory in bytes.
+func hostMemory() int64 {
+	var info syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return int64(info.Totalram) * int64(info.Unit)
+}

@@ -1,0 +1,191 @@
+package soft
+
+// #include <stdlib.h>
+// #include "soft.h"
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// maxThreads is the most threads of a threadgroup, as on every Apple GPU.
+const maxThreads = 1024
+
+// Prepare checks the list and packs it for the executor.
+func (d *Device) Prepare(list []metal.Dispatch) (metal.Program, error) {
+	entries := make([]*entry, len(list))
+	for i := range list {
+		e, err := d.check(&list[i])
+		if err != nil {
+			return nil, fmt.Errorf("soft: dispatch %d, %s: %w", i, list[i].Kernel, err)
+		}
+		entries[i] = e
+	}
+	p := &program{dev: d, list: list}
+	p.pack(entries)
+	return p, nil
+}
+
+// check applies the rules of Metal's validation layer to one dispatch.
+func (d *Device) check(op *metal.Dispatch) (*entry, error) {
+	e := registry[op.Kernel]
+	if e == nil {
+		return nil, fmt.Errorf("there is no such kernel")
+	}
+	if got := len(op.In) + len(op.Out); got != len(e.align) {
+		return nil, fmt.Errorf("%d buffers are bound, the kernel has %d", got, len(e.align))
+	}
+	if len(op.Args) != e.argsSize {
+		return nil, fmt.Errorf("args are %d bytes, the kernel's struct is %d", len(op.Args), e.argsSize)
+	}
+	for i := range e.align {
+		in := i < len(op.In)
+		v := viewAt(op, i)
+		if err := d.checkView(v, e.align[i]); err != nil {
+			return nil, fmt.Errorf("buffer %d: %w", i, err)
+		}
+		if in && e.written[i] {
+			return nil, fmt.Errorf("buffer %d is an input, the kernel declares it as device T*", i)
+		}
+		if !in && !e.written[i] {
+			return nil, fmt.Errorf("buffer %d is an output, the kernel declares it as device const T*", i)
+		}
+	}
+	return e, checkGrid(op)
+}
+
+func checkGrid(op *metal.Dispatch) error {
+	for _, s := range []struct {
+		what string
+		size metal.Size
+	}{{"grid", op.Grid}, {"threadgroup", op.Group}} {
+		for _, n := range []int{s.size.X, s.size.Y, s.size.Z} {
+			if n < 1 || n > math.MaxUint32 {
+				return fmt.Errorf("%s %d×%d×%d has an extent outside 1…2³²-1", s.what, s.size.X, s.size.Y, s.size.Z)
+			}
+		}
+	}
+	g := op.Group
+	if g.X > maxThreads || g.Y > maxThreads || g.Z > maxThreads || g.Count() > maxThreads {
+		return fmt.Errorf("threadgroup %d×%d×%d has more than %d threads", g.X, g.Y, g.Z, maxThreads)
+	}
+	return nil
+}
+
+func viewAt(op *metal.Dispatch, i int) metal.View {
+	if i < len(op.In) {
+		return op.In[i]
+	}
+	return op.Out[i-len(op.In)]
+}
+
+func (d *Device) checkView(v metal.View, align int) error {
+	if v.Buf == nil {
+		return fmt.Errorf("nothing is bound")
+	}
+	b, ok := v.Buf.(*buffer)
+	if !ok {
+		return fmt.Errorf("a buffer of another device (%T)", v.Buf)
+	}
+	d.mu.Lock()
+	_, live := d.blocks[b]
+	d.mu.Unlock()
+	if !live {
+		return fmt.Errorf("the buffer was freed, or belongs to another device")
+	}
+	if v.Off < 0 || v.Len < 0 || v.Off > b.Len() || v.Len > b.Len()-v.Off {
+		return fmt.Errorf("bytes [%d, %d) are outside the buffer of %d", v.Off, v.Off+v.Len, b.Len())
+	}
+	if at := uintptr(unsafe.Pointer(unsafe.SliceData(b.data))) + uintptr(v.Off); at%uintptr(align) != 0 {
+		return fmt.Errorf("offset %d is not a multiple of the element's %d bytes", v.Off, align)
+	}
+	return nil
+}
+
+// program is a packed list. Everything the executor reads lies in one block of
+// C memory, since Go's collector may not see pointers in it.
+type program struct {
+	dev     *Device
+	list    []metal.Dispatch
+	mu      sync.Mutex // one run at a time
+	c       *C.ft_program
+	steps   []C.ft_step
+	workers int // as many as the widest step can use
+}
+
+// pack lays out the program: header, steps, then per step its buffer addresses,
+// their lengths and its args, each 16-byte aligned.
+func (p *program) pack(entries []*entry) {
+	round := func(n uintptr) uintptr { return (n + 15) &^ 15 }
+	header := round(unsafe.Sizeof(C.ft_program{}))
+	total := header + round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{}))
+	for i, e := range entries {
+		total += round(uintptr(len(e.align))*16) + round(uintptr(len(p.list[i].Args)))
+	}
+	base := C.calloc(1, C.size_t(total))
+	p.c = (*C.ft_program)(base)
+	at := unsafe.Add(base, header)
+	p.c.steps, p.c.count = (*C.ft_step)(at), C.int64_t(len(entries))
+	p.c.shuffle = C.uint64_t(p.dev.opt.Shuffle)
+	if p.dev.opt.NaNFill {
+		p.c.nan_fill = 1
+	}
+	p.steps = unsafe.Slice(p.c.steps, len(entries))
+	at = unsafe.Add(at, round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{})))
+	for i, e := range entries {
+		s, n, op := &p.steps[i], len(e.align), &p.list[i]
+		s.kernel = e.kernel
+		s.bufs = (*unsafe.Pointer)(at)
+		s.bytes = (*C.int64_t)(unsafe.Add(at, n*8))
+		bufs, lens := unsafe.Slice((*uintptr)(at), n), unsafe.Slice(s.bytes, n)
+		for j := range n {
+			v := viewAt(op, j)
+			bufs[j] = uintptr(unsafe.Pointer(unsafe.SliceData(v.Buf.(*buffer).data))) + uintptr(v.Off)
+			lens[j] = C.int64_t(v.Len)
+		}
+		at = unsafe.Add(at, round(uintptr(n)*16))
+		s.args = at
+		copy(unsafe.Slice((*byte)(at), len(op.Args)), op.Args)
+		at = unsafe.Add(at, round(uintptr(len(op.Args))))
+		p.plan(s, e, op)
+	}
+}
+
+// plan decides how a step is divided among workers.
+func (p *program) plan(s *C.ft_step, e *entry, op *metal.Dispatch) {
+	s.grid = [3]C.uint32_t{C.uint32_t(op.Grid.X), C.uint32_t(op.Grid.Y), C.uint32_t(op.Grid.Z)}
+	s.group = [3]C.uint32_t{C.uint32_t(op.Group.X), C.uint32_t(op.Group.Y), C.uint32_t(op.Group.Z)}
+	atLeast := int64(1)
+	if p.dev.opt.Native && e.native != nil {
+		s.native = e.native
+		s.units = C.ft_native_units(s)
+		if s.units <= 0 {
+			s.native = nil
+		}
+	}
+	if s.native == nil {
+		groups := func(n, g int) int64 { return (int64(n) + int64(g) - 1) / int64(g) }
+		s.units = C.int64_t(groups(op.Grid.X, op.Group.X) * groups(op.Grid.Y, op.Group.Y) * groups(op.Grid.Z, op.Group.Z))
+		// Small threadgroups are taken by the thousand threads.
+		atLeast = max(1, maxThreads/int64(op.Group.Count()))
+	}
+	units := int64(s.units)
+	chunk := max(atLeast, units/int64(8*p.dev.opt.Workers))
+	s.chunk = C.int64_t(chunk)
+	p.workers = max(p.workers, int(min(int64(p.dev.opt.Workers), (units+chunk-1)/chunk)))
+}
+
+// Close frees the packed list.
+func (p *program) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	C.free(unsafe.Pointer(p.c))
+	p.c, p.steps = nil, nil
+}
+
+func releaseWorkers() { C.ft_release() }

@@ -1,0 +1,98 @@
+package soft
+
+// #include "soft.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// errClosed is what running a closed program returns.
+var errClosed = errors.New("soft: the program is closed")
+
+// Run executes the list.
+func (p *program) Run(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run(ctx, false)
+}
+
+// Profile executes the list and returns the time of each dispatch.
+func (p *program) Profile(ctx context.Context) ([]time.Duration, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.run(ctx, true); err != nil {
+		return nil, err
+	}
+	times := make([]time.Duration, len(p.steps))
+	var before time.Duration
+	for i := range p.steps {
+		end := time.Duration(p.steps[i].nanos)
+		if p.dev.opt.Guard {
+			times[i] = end // each dispatch was a run of its own
+			continue
+		}
+		times[i], before = end-before, end
+	}
+	return times, nil
+}
+
+func (p *program) run(ctx context.Context, profile bool) error {
+	if p.c == nil {
+		return errClosed
+	}
+	p.c.profile = 0
+	if profile {
+		p.c.profile = 1
+	}
+	if !p.dev.opt.Guard {
+		return p.runSteps(ctx, 0, len(p.steps))
+	}
+	for i := range p.steps {
+		if err := p.guarded(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runSteps runs the dispatches [first, last) on the workers.
+func (p *program) runSteps(ctx context.Context, first, last int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	C.ft_begin(p.c, C.int64_t(first), C.int64_t(last))
+	cancelled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		C.ft_cancel(p.c)
+		close(cancelled)
+	})
+	var wg sync.WaitGroup
+	var started atomic.Int32
+	work := func() {
+		if C.ft_work(p.c) == 0 {
+			started.Add(1)
+		}
+	}
+	for range p.workers - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if !stop() {
+		<-cancelled // it touches p.c, which Close may free next
+		return ctx.Err()
+	}
+	if at := int(p.c.failed_step); at >= 0 {
+		return fmt.Errorf("soft: dispatch %d, %s: %s", at, p.list[at].Kernel, C.GoString(&p.c.error[0]))
+	}
+	if started.Load() == 0 && first < last {
+		return errors.New("soft: no memory for the stacks of a worker")
+	}
+	return nil
+}
