@@ -27,6 +27,7 @@ func Variables() []Variable {
 		{"FTMETAL_GUARD", "0", "1 puts guard bytes around blocks of memory and checks them after each dispatch"},
 		{"FTMETAL_WORKERS", "0", "threads of the software device; 0 uses GOMAXPROCS"},
 		{"FTMETAL_GOLDEN", "", "folder of golden values for the golden tests; empty uses the repository's copy"},
+		{"NO_COLOR", "", "anything: no colours on the terminal (no-color.org)"},
 	}
 }
 
@@ -83,3 +84,6 @@ func Workers() int { return number("FTMETAL_WORKERS") }
 
 // Golden is the folder of golden values, "" for the repository's own.
 func Golden() string { return lookup("FTMETAL_GOLDEN") }
+
+// NoColor reports whether terminal output has no colours.
+func NoColor() bool { return lookup("NO_COLOR") != "" }
