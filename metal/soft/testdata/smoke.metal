@@ -20,6 +20,7 @@ instantiate_kernel("smoke_scale_f16", smoke_scale, half, half)
 instantiate_kernel("smoke_scale_bf16", smoke_scale, bfloat, bfloat)
 instantiate_kernel("smoke_scale_u8", smoke_scale, uint8_t, uint8_t)
 instantiate_kernel("smoke_scale_f32_f16", smoke_scale, float, half)
+instantiate_kernel("smoke_scale_f32_bf16", smoke_scale, float, bfloat)
 
 // x [rows, n], w [n] -> out = x / rms(x) * w; one threadgroup per row.
 struct SmokeNormArgs {

@@ -1,2 +1,0 @@
-// Kernels that test the executor itself; no launch function emits them.
-#include "testdata/smoke.metal"
