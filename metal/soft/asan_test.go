@@ -46,6 +46,6 @@ func TestAddressSanitizer(t *testing.T) {
 		}
 		require.Error(t, err, m.what)
 		require.Contains(t, string(out), "AddressSanitizer: use-after-poison", m.what)
-		require.Contains(t, string(out), "threads.metal", m.what)
+		require.Contains(t, string(out), "soft: in kernel selftest_mistakes of testdata/threads.metal", m.what)
 	}
 }

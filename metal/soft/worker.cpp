@@ -6,6 +6,7 @@
 // live threads wait at a barrier, and at the same one, all go on.
 #include "worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,14 @@ static thread_local ft_worker* self;
 
 static size_t page_bytes() { return size_t(sysconf(_SC_PAGESIZE)); }
 static size_t stack_stride() { return stack_bytes + page_bytes(); }
+
+#ifdef FT_ASAN
+// name_kernel adds to AddressSanitizer's report what its stack trace lacks in a
+// stripped program.
+static void name_kernel() {
+  if (self && self->running) fprintf(stderr, "soft: in kernel %s of %s\n", self->kernel->name, self->kernel->file);
+}
+#endif
 
 static std::mutex idle_mutex;
 static ft_worker* idle_workers;
@@ -47,6 +56,9 @@ ft_worker* worker_acquire() {
     free(w);
     return nullptr;
   }
+#ifdef FT_ASAN
+  __sanitizer_set_death_callback(name_kernel);
+#endif
   self = w;
   return w;
 }
@@ -231,6 +243,9 @@ static void abandon(ft_worker* w) {
 
 bool run_group(ft_worker* w, uint64_t seed) {
   const uint32_t threads = w->group.size[0] * w->group.size[1] * w->group.size[2];
+#ifdef FT_ASAN
+  __asan_unpoison_memory_region(w->shared, FT_SHARED_ARENA);
+#endif
   if (w->nan_fill) memset(w->shared, 0xff, FT_SHARED_ARENA);
 #ifdef FT_ASAN
   __asan_poison_memory_region(w->shared, FT_SHARED_ARENA);

@@ -164,16 +164,18 @@ template <class T> FT_INLINE T rotate(T x, T n) {
   uint k = uint(n) % bits;
   return T(k ? (u << k) | (u >> (bits - k)) : u);
 }
+// extract_bits repeats the field's top bit in signed types.
 template <class T> FT_INLINE T extract_bits(T x, uint offset, uint bits) {
   if (bits == 0) return 0;
   constexpr uint width = 8 * sizeof(T);
-  return T(T(x << (width - bits - offset)) >> (width - bits));
+  T up = T(ulong(x) << (width - bits - offset));
+  return T(up >> (width - bits));
 }
 template <class T> FT_INLINE T insert_bits(T base, T x, uint offset, uint bits) {
-  T mask = T(bits >= 8 * sizeof(T) ? ~T(0) : ((T(1) << bits) - 1)) << offset;
-  return T((base & ~mask) | ((x << offset) & mask));
+  ulong mask = (bits >= 64 ? ~0ul : (1ul << bits) - 1) << offset;
+  return T((ulong(base) & ~mask) | ((ulong(x) << offset) & mask));
 }
-FT_INT T absdiff(T a, T b) { return a > b ? a - b : b - a; }
+FT_INT T absdiff(T a, T b) { return a > b ? T(a - b) : T(b - a); }
 FT_INT T max3(T a, T b, T c) { return max(a, max(b, c)); }
 FT_INT T min3(T a, T b, T c) { return min(a, min(b, c)); }
 FT_INLINE float max3(float a, float b, float c) { return max(a, max(b, c)); }

@@ -150,9 +150,11 @@ template <int = 0>
       out[tid] = uint(m.thread_elements()[0]);
       break;
     }
-    case 4:  // a write past an array of threadgroup memory
-      x[args.n + tid] = tid;
+    case 4: {  // a write past an array of threadgroup memory
+      threadgroup uint* p = &x[0];
+      p[args.n + tid] = tid;
       break;
+    }
     case 5:  // a write past the view
       out[as_type<int>(args.n) + int(tid)] = tid;
       break;
