@@ -6,5 +6,5 @@ import "embed"
 // they include. The Apple device compiles them; the software device is built
 // from the same files.
 //
-//go:embed *.h
+//go:embed *.h *.metal
 var Files embed.FS

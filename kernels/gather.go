@@ -1,0 +1,91 @@
+package kernels
+
+import "github.com/ftmetal/ftmetal/metal"
+
+// gatherArgs mirrors GatherArgs of gather.h.
+type gatherArgs struct {
+	rows, width uint64
+	table       int64
+}
+
+// gatherAxisArgs mirrors GatherAxisArgs of gather.h.
+type gatherAxisArgs struct {
+	outer, axis, inner, count uint64
+	add                       uint32
+	_                         uint32
+}
+
+// indices is ids in a dtype that the kernels read: int32 and uint32 as they
+// are, others converted.
+func indices(e Emitter, ids Tensor) Tensor {
+	if ids.DType == metal.Int32 || ids.DType == metal.Uint32 {
+		return ids
+	}
+	c := Contig(e.Scratch(int64(4*ids.Size())), metal.Int32, ids.Shape...)
+	Copy(e, ids, c)
+	return c
+}
+
+func gatherKernel(stem string, ids, x metal.DType) string {
+	return stem + "_" + ids.Suffix() + "_" + x.Suffix()
+}
+
+// Gather reads rows: out[r] = table[ids[r]], with table [V, D…], ids of any
+// shape and integer dtype, all contiguous.
+func Gather(e Emitter, table, ids, out Tensor) {
+	if out.Size() == 0 {
+		return
+	}
+	ids = indices(e, ids)
+	n := ids.Size()
+	args := gatherArgs{rows: uint64(n), width: uint64(out.Size() / n), table: int64(table.Shape[0])}
+	grid, group := gridFor(out.Size())
+	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather", ids.DType, table.DType), In: []metal.View{table.View, ids.View},
+		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group})
+}
+
+// ScatterAdd is out[t] = Σ x[r] over ids[r] = t, for out [V, D] (rows that no
+// index names become 0), ids [N], x [N, D]. The sum runs in the order of r.
+func ScatterAdd(e Emitter, ids, x, out Tensor) {
+	if out.Size() == 0 {
+		return
+	}
+	ids = indices(e, ids)
+	args := gatherArgs{rows: uint64(ids.Size()), width: uint64(out.Shape[1]), table: int64(out.Shape[0])}
+	grid, group := gridFor(out.Size())
+	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather_scatter_add", ids.DType, x.DType), In: []metal.View{ids.View, x.View},
+		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(x.Size())})
+}
+
+func axisArgs(shape []int, axis, count int) gatherAxisArgs {
+	return gatherAxisArgs{outer: uint64(extent(shape[:axis])), axis: uint64(shape[axis]), inner: uint64(extent(shape[axis+1:])), count: uint64(count)}
+}
+
+// GatherAxis reads x along an axis at idx, which has x's shape but for that
+// axis; all contiguous.
+func GatherAxis(e Emitter, x, idx, out Tensor, axis int) {
+	if out.Size() == 0 {
+		return
+	}
+	idx = indices(e, idx)
+	args := axisArgs(x.Shape, axis, idx.Shape[axis])
+	grid, group := gridFor(out.Size())
+	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather_axis", idx.DType, x.DType), In: []metal.View{x.View, idx.View},
+		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group})
+}
+
+// ScatterAxis writes x, or adds it if add is set, to out along an axis at idx;
+// what no index names keeps its value. All contiguous.
+func ScatterAxis(e Emitter, add bool, idx, x, out Tensor, axis int) {
+	if x.Size() == 0 {
+		return
+	}
+	idx = indices(e, idx)
+	args := axisArgs(out.Shape, axis, idx.Shape[axis])
+	if add {
+		args.add = 1
+	}
+	grid, group := gridFor(int(args.outer * args.inner))
+	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather_scatter_axis", idx.DType, x.DType), In: []metal.View{idx.View, x.View},
+		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group})
+}

@@ -1,0 +1,127 @@
+// gather:       out[r, c] = table[ids[r], c]
+// scatter_add:  out[t, c] = sum of x[r, c] over ids[r] = t, in the order of r
+// gather_axis:  out[o, k, i] = x[o, idx[o, k, i], i]
+// scatter_axis: out[o, idx[o, k, i], i] = (or +=) x[o, k, i], in the order of k
+// Negative indices count from the end; others are clamped to the axis, so that
+// nothing is read or written outside. One thread per element; sums in float.
+#include "kernel.h"
+#include "gather.h"
+
+template <typename I>
+METAL_FUNC int64_t gather_row(I id, int64_t n) {
+  int64_t r = int64_t(id);
+  if (r < 0) {
+    r += n;
+  }
+  return clamp(r, int64_t(0), n - 1);
+}
+
+template <typename T, typename I>
+[[kernel]] void gather(
+    device const T* table [[buffer(0)]],
+    device const I* ids [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    constant GatherArgs& args [[buffer(3)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t i = at.x + uint64_t(grid.x) * at.y;
+  if (i < args.rows * args.width) {
+    uint64_t r = i / args.width, c = i % args.width;
+    out[i] = table[uint64_t(gather_row<I>(ids[r], args.table)) * args.width + c];
+  }
+}
+
+// One thread per element of the table: it looks through all indices, so that
+// the order of the sum is fixed.
+template <typename T, typename I>
+[[kernel]] void scatter_add(
+    device const I* ids [[buffer(0)]],
+    device const T* x [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    constant GatherArgs& args [[buffer(3)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t i = at.x + uint64_t(grid.x) * at.y;
+  if (i >= uint64_t(args.table) * args.width) {
+    return;
+  }
+  int64_t t = int64_t(i / args.width);
+  uint64_t c = i % args.width;
+  typename accum<T>::type sum = 0;
+  for (uint64_t r = 0; r < args.rows; r++) {
+    if (gather_row<I>(ids[r], args.table) == t) {
+      sum += typename accum<T>::type(x[r * args.width + c]);
+    }
+  }
+  out[i] = T(sum);
+}
+
+template <typename T, typename I>
+[[kernel]] void gather_axis(
+    device const T* x [[buffer(0)]],
+    device const I* idx [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    constant GatherAxisArgs& args [[buffer(3)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t j = at.x + uint64_t(grid.x) * at.y;
+  if (j < args.outer * args.count * args.inner) {
+    uint64_t i = j % args.inner, o = j / args.inner / args.count;
+    uint64_t k = uint64_t(gather_row<I>(idx[j], int64_t(args.axis)));
+    out[j] = x[(o * args.axis + k) * args.inner + i];
+  }
+}
+
+// One thread per line along the axis, so that repeated indices have an order.
+template <typename T, typename I>
+[[kernel]] void scatter_axis(
+    device const I* idx [[buffer(0)]],
+    device const T* x [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    constant GatherAxisArgs& args [[buffer(3)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t line = at.x + uint64_t(grid.x) * at.y;
+  if (line >= args.outer * args.inner) {
+    return;
+  }
+  uint64_t i = line % args.inner, o = line / args.inner;
+  for (uint64_t k = 0; k < args.count; k++) {
+    uint64_t j = (o * args.count + k) * args.inner + i;
+    uint64_t t = (o * args.axis + uint64_t(gather_row<I>(idx[j], int64_t(args.axis)))) * args.inner + i;
+    typedef typename accum<T>::type A;
+    out[t] = args.add ? T(A(out[t]) + A(x[j])) : x[j];
+  }
+}
+
+// clang-format off
+#define instantiate_gather(tn, T, in, I)                                \
+  instantiate_kernel("gather_" #in "_" #tn, gather, T, I)               \
+  instantiate_kernel("gather_axis_" #in "_" #tn, gather_axis, T, I)
+#define instantiate_gathers(tn, T)      \
+  instantiate_gather(tn, T, i32, int)   \
+  instantiate_gather(tn, T, u32, uint)
+#define instantiate_scatter(tn, T, in, I)                               \
+  instantiate_kernel("gather_scatter_add_" #in "_" #tn, scatter_add, T, I) \
+  instantiate_kernel("gather_scatter_axis_" #in "_" #tn, scatter_axis, T, I)
+#define instantiate_scatters(tn, T)     \
+  instantiate_scatter(tn, T, i32, int)  \
+  instantiate_scatter(tn, T, u32, uint)
+instantiate_gathers(bool, bool)
+instantiate_gathers(u8, uint8_t)
+instantiate_gathers(u16, uint16_t)
+instantiate_gathers(u32, uint)
+instantiate_gathers(u64, uint64_t)
+instantiate_gathers(i8, int8_t)
+instantiate_gathers(i16, int16_t)
+instantiate_gathers(i32, int)
+instantiate_gathers(i64, int64_t)
+instantiate_gathers(f16, half)
+instantiate_gathers(bf16, bfloat)
+instantiate_gathers(f32, float)
+instantiate_scatters(u32, uint)
+instantiate_scatters(i32, int)
+instantiate_scatters(f16, half)
+instantiate_scatters(bf16, bfloat)
+instantiate_scatters(f32, float)
+// clang-format on

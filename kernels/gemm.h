@@ -1,0 +1,38 @@
+// Arguments of the matrix product C = alpha * A @ B (+ beta * D) (+ scale * U @ V):
+// A [M, K], B [K, N], C, D [M, N], U [M, R], V [R, N], batched. Each of A, B, U,
+// V is stored row-major (trans = 0: element (i, j) at i * ld + j) or column-major
+// (trans = 1: at j * ld + i). C and D are row-major. Batch strides are in
+// elements; 0 repeats a matrix. The low-rank product has no batch.
+//
+// Buffers: A, B, D, U, V, C. D is bound to A when hasD is 0, U and V to A and B
+// when R is 0.
+#pragma once
+
+#define GEMM_TILE_M 32
+#define GEMM_TILE_N 32
+#define GEMM_TILE_K 16
+
+struct GemmArgs {
+  int64_t batchA;
+  int64_t batchB;
+  int64_t batchC;
+  int64_t batchD;
+  int64_t lda;
+  int64_t ldb;
+  int64_t ldc;
+  int64_t ldd;
+  int64_t ldu;
+  int64_t ldv;
+  uint32_t m;
+  uint32_t n;
+  uint32_t k;
+  uint32_t r;
+  uint32_t transA;
+  uint32_t transB;
+  uint32_t transU;
+  uint32_t transV;
+  uint32_t hasD;
+  float alpha;
+  float beta;
+  float scale;
+};
