@@ -1,0 +1,154 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/internal/half"
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// Element is a Go type that an array can be made from.
+type Element interface {
+	bool | uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32 | float64
+}
+
+// FromSlice is an array with a copy of values, in row-major order. Without a
+// shape it has one axis. Mirrors mx.array.
+func FromSlice[T Element](values []T, shape ...int) *Array {
+	if shape == nil {
+		shape = []int{len(values)}
+	}
+	check(sizeOf(shape) == len(values), "FromSlice", "%d values do not fill shape %v", len(values), shape)
+	host := make([]byte, len(values)*int(unsafe.Sizeof(*new(T))))
+	if len(values) > 0 {
+		copy(host, unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(host)))
+	}
+	return FromBytes(host, dtypeOf[T](), shape...)
+}
+
+// FromBytes is an array over raw little-endian elements, which it keeps.
+func FromBytes(raw []byte, dt metal.DType, shape ...int) *Array {
+	shape = append([]int{}, shape...)
+	check(sizeOf(shape)*dt.Size() == len(raw), "FromBytes", "%d bytes do not fill %s%v", len(raw), dt, shape)
+	return &Array{shape: shape, dtype: dt, data: &data{host: raw, strides: kernels.RowMajor(shape), length: int64(len(raw))}}
+}
+
+// FromBuffer is an array over a range of device memory that the caller owns
+// and keeps alive: a mapped weight, a batch that is filled before each step.
+func FromBuffer(v metal.View, dt metal.DType, shape ...int) *Array {
+	shape = append([]int{}, shape...)
+	n := int64(sizeOf(shape)) * int64(dt.Size())
+	check(n <= v.Len, "FromBuffer", "%d bytes do not hold %s%v", v.Len, dt, shape)
+	return &Array{shape: shape, dtype: dt, data: &data{storage: &storage{v.Buf}, strides: kernels.RowMajor(shape), base: v.Off, length: n}}
+}
+
+func dtypeOf[T Element]() metal.DType {
+	switch any(*new(T)).(type) {
+	case bool:
+		return metal.Bool
+	case uint8:
+		return metal.Uint8
+	case uint16:
+		return metal.Uint16
+	case uint32:
+		return metal.Uint32
+	case uint64:
+		return metal.Uint64
+	case int8:
+		return metal.Int8
+	case int16:
+		return metal.Int16
+	case int32:
+		return metal.Int32
+	case int64:
+		return metal.Int64
+	case float32:
+		return metal.Float32
+	}
+	return metal.Float64
+}
+
+// Scalar is a zero-axis array of dtype dt with value v.
+func Scalar(v float64, dt metal.DType) *Array { return Full(nil, v, dt) }
+
+// Full is an array filled with v. Mirrors mx.full.
+func Full(shape []int, v float64, dt metal.DType) *Array {
+	check(sizeOf(shape) >= 0, "Full", "shape %v", shape)
+	if sizeOf(shape) == 1 {
+		return FromBytes(encodeScalar(v, dt), dt, shape...)
+	}
+	return BroadcastTo(FromBytes(encodeScalar(v, dt), dt), shape)
+}
+
+// Zeros is an array of zeros. Mirrors mx.zeros.
+func Zeros(shape []int, dt metal.DType) *Array { return Full(shape, 0, dt) }
+
+// Ones is an array of ones. Mirrors mx.ones.
+func Ones(shape []int, dt metal.DType) *Array { return Full(shape, 1, dt) }
+
+// ZerosLike is an array of zeros with a's shape and dtype. Mirrors mx.zeros_like.
+func ZerosLike(a *Array) *Array { return Zeros(a.shape, a.dtype) }
+
+// encodeScalar is v's bytes as one element of dt. Integers wrap, as a C cast
+// of the 64-bit value would.
+func encodeScalar(v float64, dt metal.DType) []byte {
+	b := make([]byte, dt.Size())
+	p := unsafe.Pointer(&b[0])
+	switch dt {
+	case metal.Bool:
+		if v != 0 {
+			b[0] = 1
+		}
+	case metal.Float16:
+		*(*uint16)(p) = half.F32ToF16(float32(v))
+	case metal.BFloat16:
+		*(*uint16)(p) = half.F32ToBF16(float32(v))
+	case metal.Float32:
+		*(*float32)(p) = float32(v)
+	case metal.Float64:
+		*(*float64)(p) = v
+	case metal.Complex64:
+		*(*complex64)(p) = complex(float32(v), 0)
+	case metal.Uint64:
+		if v >= math.MaxInt64 {
+			*(*uint64)(p) = uint64(v)
+		} else {
+			*(*int64)(p) = int64(v)
+		}
+	default:
+		var wide [8]byte
+		*(*int64)(unsafe.Pointer(&wide[0])) = int64(v)
+		copy(b, wide[:dt.Size()])
+	}
+	return b
+}
+
+// asArray turns a Go scalar into a weak array, and passes an *Array through.
+func asArray(op string, v any) *Array {
+	weak := func(x float64, dt metal.DType) *Array {
+		a := Scalar(x, dt)
+		a.weak = true
+		return a
+	}
+	switch x := v.(type) {
+	case *Array:
+		check(x != nil, op, "operand is nil")
+		return x
+	case float64:
+		return weak(x, metal.Float32)
+	case float32:
+		return weak(float64(x), metal.Float32)
+	case int:
+		return weak(float64(x), metal.Int32)
+	case bool:
+		if x {
+			return weak(1, metal.Bool)
+		}
+		return weak(0, metal.Bool)
+	}
+	fail(op, "operand is a %s, want *Array or a Go scalar", fmt.Sprintf("%T", v))
+	return nil
+}

@@ -1,0 +1,311 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/internal/half"
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// Eval computes arrays on the default runtime. Arrays that hold data already
+// cost nothing. Mirrors mx.eval.
+func Eval(ctx context.Context, arrays ...*Array) error {
+	var todo []*Array
+	seen := map[*Array]bool{}
+	for _, a := range arrays {
+		if a.data == nil && !seen[a] {
+			seen[a] = true
+			todo = append(todo, a)
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	rt, err := Default()
+	if err != nil {
+		return err
+	}
+	plan := newPlan(todo, nil, nil)
+	outs, err := plan.run(ctx, rt)
+	if err != nil {
+		return err
+	}
+	for i, a := range todo {
+		a.data = outs[i]
+		if tracing.Load() == 0 {
+			a.node = nil
+		}
+	}
+	return nil
+}
+
+// run executes a plan once: memory for the outputs stays, the rest is freed.
+func (p *Plan) run(ctx context.Context, rt *Runtime) ([]*data, error) {
+	b, err := p.bind(rt, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	if err := b.program.Run(ctx); err != nil {
+		return nil, err
+	}
+	return b.outputs, nil
+}
+
+// binding is a plan with memory behind every slot, ready to run.
+type binding struct {
+	rt      *Runtime
+	program metal.Program
+	owned   []metal.Buffer // arena and constants
+	outputs []*data
+	keep    []*storage // memory of others that the program reads
+}
+
+// close frees the arena; outputs stay.
+func (b *binding) close() {
+	if b.program != nil {
+		b.program.Close()
+	}
+	for _, buf := range b.owned {
+		b.rt.Pool.Free(buf)
+	}
+	b.owned = nil
+}
+
+// bind allocates the arena, the constants and the outputs, and prepares the
+// dispatch list. args holds the data of the plan's arguments.
+func (p *Plan) bind(rt *Runtime, args []*data) (*binding, error) {
+	b := &binding{rt: rt}
+	where := make([]metal.View, len(p.slots))
+	if err := p.place(b, where, args); err != nil {
+		b.close()
+		return nil, err
+	}
+	list := make([]metal.Dispatch, len(p.list))
+	resolve := func(views []metal.View) []metal.View {
+		out := make([]metal.View, len(views))
+		for i, v := range views {
+			w := where[v.Buf.(*slot).root().id]
+			out[i] = metal.View{Buf: w.Buf, Off: w.Off + v.Off, Len: v.Len}
+		}
+		return out
+	}
+	for i, d := range p.list {
+		d.In, d.Out = resolve(d.In), resolve(d.Out)
+		list[i] = d
+	}
+	program, err := rt.Device.Prepare(list)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	b.program = program
+	return b, nil
+}
+
+// place finds memory for every slot.
+func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
+	alloc := func(n int64, what string) (metal.Buffer, error) {
+		if n == 0 {
+			return nil, nil
+		}
+		buf, err := b.rt.Pool.Alloc(n, what)
+		if err == nil {
+			b.owned = append(b.owned, buf)
+		}
+		return buf, err
+	}
+	arena, err := alloc(p.ArenaBytes, "temporaries")
+	if err != nil {
+		return err
+	}
+	consts, err := alloc(p.consts, "constants")
+	if err != nil {
+		return err
+	}
+	for _, s := range p.slots {
+		if s.first < 0 && s.output == 0 && s.input == 0 {
+			continue
+		}
+		v := metal.View{Len: s.size}
+		switch {
+		case s.input > 0:
+			d := args[s.input-1]
+			v.Buf, v.Off = d.storage.buf, d.base
+			b.keep = append(b.keep, d.storage)
+		case s.output > 0:
+			buf, err := b.rt.Pool.Alloc(s.size, "output "+s.label)
+			if err != nil {
+				return err
+			}
+			st := newStorage(b.rt.Pool, buf)
+			b.keep = append(b.keep, st)
+			v.Buf = buf
+		case s.constant != nil:
+			v.Buf, v.Off = consts, s.off
+			if v.Buf.Bytes() != nil {
+				copy(v.Bytes(), s.constant)
+			}
+		case s.storage != nil:
+			v.Buf = s.storage.buf
+			b.keep = append(b.keep, s.storage)
+		case s.into == nil:
+			v.Buf, v.Off = arena, s.off
+		}
+		where[s.id] = v
+	}
+	for _, t := range p.outputs {
+		s := t.View.Buf.(*slot)
+		if s.input > 0 {
+			b.outputs = append(b.outputs, args[s.input-1])
+			continue
+		}
+		for _, st := range b.keep {
+			if st.buf == where[s.id].Buf {
+				b.outputs = append(b.outputs, &data{storage: st, strides: kernels.RowMajor(t.Shape), length: s.size})
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// Upload moves a's host data to device memory, so that it can be an argument of
+// a compiled function.
+func upload(rt *Runtime, a *Array) error {
+	d := a.data
+	if d == nil || d.storage != nil {
+		return nil
+	}
+	buf, err := rt.Pool.Alloc(max(d.length, 1), "array "+a.String())
+	if err != nil {
+		return err
+	}
+	if buf.Bytes() != nil {
+		copy(buf.Bytes(), d.host)
+	}
+	d.storage, d.host = newStorage(rt.Pool, buf), nil
+	return nil
+}
+
+// Bytes evaluates a and returns a copy of its elements in row-major order.
+func Bytes(ctx context.Context, a *Array) ([]byte, error) {
+	if a.data == nil || (a.data.host == nil && !a.tensor().Contiguous()) {
+		b := apply1(contiguous{}, a.shape, a.dtype, a)
+		if a.data == nil {
+			if err := Eval(ctx, a); err != nil {
+				return nil, err
+			}
+			b = a
+		} else if err := Eval(ctx, b); err != nil {
+			return nil, err
+		}
+		a = b
+	}
+	if a.data.host != nil {
+		return append([]byte{}, a.data.host...), nil
+	}
+	raw := a.tensor().View.Bytes()
+	if raw == nil && a.Size() > 0 {
+		return nil, fmt.Errorf("graph: this device has no memory to read %v from", a)
+	}
+	return append([]byte{}, raw...), nil
+}
+
+// Read evaluates a and returns its elements in row-major order. T must be a's
+// element type.
+func Read[T Element](ctx context.Context, a *Array) ([]T, error) {
+	if dt := dtypeOf[T](); dt != a.dtype {
+		return nil, fmt.Errorf("graph: Read: array is %s, want %s", a.dtype, dt)
+	}
+	raw, err := Bytes(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, a.Size())
+	if len(out) > 0 {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&out[0])), len(raw)), raw)
+	}
+	return out, nil
+}
+
+// Floats evaluates a and returns its elements as float64, whatever its real
+// dtype.
+func Floats(ctx context.Context, a *Array) ([]float64, error) {
+	raw, err := Bytes(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return decodeFloats(raw, a.dtype), nil
+}
+
+// Item evaluates a one-element array and returns its value.
+func Item(ctx context.Context, a *Array) (float64, error) {
+	check(a.Size() == 1, "Item", "array has shape %v, want one element", a.shape)
+	v, err := Floats(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	return v[0], nil
+}
+
+func decodeFloats(raw []byte, dt metal.DType) []float64 {
+	n := len(raw) / dt.Size()
+	out := make([]float64, n)
+	if n == 0 {
+		return out
+	}
+	p := unsafe.Pointer(&raw[0])
+	switch dt {
+	case metal.Bool, metal.Uint8:
+		widen(out, unsafe.Slice((*uint8)(p), n))
+	case metal.Uint16:
+		widen(out, unsafe.Slice((*uint16)(p), n))
+	case metal.Uint32:
+		widen(out, unsafe.Slice((*uint32)(p), n))
+	case metal.Uint64:
+		widen(out, unsafe.Slice((*uint64)(p), n))
+	case metal.Int8:
+		widen(out, unsafe.Slice((*int8)(p), n))
+	case metal.Int16:
+		widen(out, unsafe.Slice((*int16)(p), n))
+	case metal.Int32:
+		widen(out, unsafe.Slice((*int32)(p), n))
+	case metal.Int64:
+		widen(out, unsafe.Slice((*int64)(p), n))
+	case metal.Float32:
+		widen(out, unsafe.Slice((*float32)(p), n))
+	case metal.Float64:
+		copy(out, unsafe.Slice((*float64)(p), n))
+	case metal.Float16, metal.BFloat16:
+		for i, b := range unsafe.Slice((*uint16)(p), n) {
+			if dt == metal.Float16 {
+				out[i] = float64(half.F16ToF32(b))
+			} else {
+				out[i] = float64(half.BF16ToF32(b))
+			}
+		}
+	default:
+		panic("graph: Floats of " + dt.String())
+	}
+	return out
+}
+
+func widen[T uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32](dst []float64, src []T) {
+	for i, v := range src {
+		dst[i] = float64(v)
+	}
+}
+
+// contiguous copies its input to row-major order.
+type contiguous struct{}
+
+// Contiguous is a in row-major memory of its own. Mirrors mx.contiguous.
+func Contiguous(a *Array) *Array { return apply1(contiguous{}, a.shape, a.dtype, a) }
+
+func (contiguous) String() string                              { return "Contiguous" }
+func (contiguous) Lower(l *Lowering, in, out []kernels.Tensor) { kernels.Copy(l, in[0], out[0]) }
+func (contiguous) VJP(c *Cotangents) []*Array                  { return []*Array{c.Cot[0]} }

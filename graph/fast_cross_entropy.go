@@ -1,0 +1,131 @@
+package graph
+
+import (
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// crossEntropyChunk bounds the logits that exist at one time, in elements: 16M
+// are 64 MiB of float32.
+const crossEntropyChunk = 16 << 20
+
+// linearCrossEntropy has the inputs h [T,d], w [V,d], targets [T]; its outputs
+// are the loss and log-sum-exp of every row, and dh0 = d loss[t] / d h[t],
+// which is computed with the loss where w is frozen.
+type linearCrossEntropy struct{}
+
+// LinearCrossEntropy is the cross-entropy of the logits h@wᵀ against targets:
+// h [T,d], w [V,d], targets int32 [T] with -1 for rows that do not count (their
+// loss is 0). It returns float32 [T]. The logits are made a chunk of rows at a
+// time and never stored whole (Cut Cross-Entropy, arXiv 2411.09009, in chunks).
+func LinearCrossEntropy(h, w, targets *Array) *Array {
+	check(len(h.shape) == 2 && len(w.shape) == 2 && h.shape[1] == w.shape[1], "LinearCrossEntropy", "h is %v and w %v, want [T,d] and [V,d]", h.shape, w.shape)
+	check(len(targets.shape) == 1 && targets.shape[0] == h.shape[0] && targets.dtype == metal.Int32, "LinearCrossEntropy", "targets are %v, want int32 [%d]", targets, h.shape[0])
+	check(h.dtype == w.dtype, "LinearCrossEntropy", "h is %s and w %s", h.dtype, w.dtype)
+	wantFloat("LinearCrossEntropy", h)
+	t := h.shape[0]
+	return apply(linearCrossEntropy{}, []*Array{h, w, targets},
+		&Array{shape: []int{t}, dtype: metal.Float32}, &Array{shape: []int{t}, dtype: metal.Float32}, &Array{shape: h.shape, dtype: h.dtype})[0]
+}
+
+func (linearCrossEntropy) String() string { return "LinearCrossEntropy" }
+
+// chunkRows is how many rows of logits are made at a time.
+func chunkRows(rows, vocab int) int {
+	return min(rows, max(64, crossEntropyChunk/max(vocab, 1)/64*64))
+}
+
+func (linearCrossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
+	h, w := l.Contiguous(in[0]), l.Contiguous(in[1])
+	lse, dh0 := out[1], out[2]
+	if !l.Wanted(lse) {
+		lse = kernels.Contig(l.Scratch(int64(4*h.Shape[0])), metal.Float32, h.Shape[0])
+	}
+	if !l.Wanted(dh0) {
+		dh0 = kernels.Tensor{}
+	}
+	kernels.LinearCrossEntropy(l, h, w, l.Contiguous(in[2]), out[0], lse, dh0, chunkRows(h.Shape[0], w.Shape[0]))
+}
+
+func (linearCrossEntropy) VJP(c *Cotangents) []*Array {
+	h, w, g := c.In[0], c.In[1], c.Cot[0]
+	check(g != nil && c.Cot[1] == nil && c.Cot[2] == nil, "Grad", "only the loss of LinearCrossEntropy has a gradient")
+	if !c.Want[1] {
+		dh := apply1(scaleRows{}, h.shape, h.dtype, c.Out[2], g)
+		return []*Array{dh, nil, nil}
+	}
+	in := []*Array{h, w, c.In[2], c.Out[1], g}
+	grads := apply(linearCrossEntropyVJP{noGradient{"the gradient of LinearCrossEntropy"}}, in, &Array{shape: h.shape, dtype: h.dtype}, &Array{shape: w.shape, dtype: w.dtype})
+	return []*Array{grads[0], grads[1], nil}
+}
+
+// linearCrossEntropyVJP makes the logits again, a chunk at a time: inputs h, w,
+// targets, log-sum-exp and the loss's cotangent; outputs dh and dw.
+type linearCrossEntropyVJP struct{ noGradient }
+
+func (linearCrossEntropyVJP) String() string { return "LinearCrossEntropyVJP" }
+
+func (linearCrossEntropyVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
+	h, w := l.Contiguous(in[0]), l.Contiguous(in[1])
+	var dw kernels.Tensor
+	if l.Wanted(out[1]) {
+		dw = out[1]
+	}
+	kernels.LinearCrossEntropyVJP(l, h, w, l.Contiguous(in[2]), in[3], l.Contiguous(in[4]), out[0], dw, chunkRows(h.Shape[0], w.Shape[0]))
+}
+
+// scaleRows multiplies row t of x [T,d] by s[t], float32.
+type scaleRows struct{}
+
+func (scaleRows) String() string { return "ScaleRows" }
+
+func (scaleRows) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.ScaleRows(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0])
+}
+
+func (scaleRows) VJP(c *Cotangents) []*Array {
+	x, s, g := c.In[0], c.In[1], c.Cot[0]
+	return []*Array{
+		when(c.Want[0], func() *Array { return apply1(scaleRows{}, x.shape, x.dtype, g, s) }),
+		when(c.Want[1], func() *Array { return Sum(Multiply(asFloat32(x), asFloat32(g)), []int{1}, false) }),
+	}
+}
+
+// crossEntropy has the inputs logits [T,V] and targets [T]; outputs are the loss
+// and the log-sum-exp of every row.
+type crossEntropy struct{}
+
+// CrossEntropy is ln Σ eˡ - l[target] for each row of logits [T,V] with targets
+// int32 [T], 0 where a target is -1. It returns float32 [T].
+func CrossEntropy(logits, targets *Array) *Array {
+	check(len(logits.shape) == 2 && len(targets.shape) == 1 && targets.shape[0] == logits.shape[0] && targets.dtype == metal.Int32,
+		"CrossEntropy", "logits are %v and targets %v, want [T,V] and int32 [T]", logits, targets)
+	wantFloat("CrossEntropy", logits)
+	t := []int{logits.shape[0]}
+	return apply(crossEntropy{}, []*Array{logits, targets}, &Array{shape: t, dtype: metal.Float32}, &Array{shape: t, dtype: metal.Float32})[0]
+}
+
+func (crossEntropy) String() string { return "CrossEntropy" }
+
+func (crossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
+	lse := out[1]
+	if !l.Wanted(lse) {
+		lse = kernels.Contig(l.Scratch(int64(4*in[0].Shape[0])), metal.Float32, in[0].Shape[0])
+	}
+	kernels.CrossEntropy(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], lse)
+}
+
+func (crossEntropy) VJP(c *Cotangents) []*Array {
+	x := c.In[0]
+	return []*Array{apply1(crossEntropyGrad{noGradient{"the gradient of CrossEntropy"}}, x.shape, x.dtype, x, c.In[1], c.Out[1], c.Cot[0]), nil}
+}
+
+// crossEntropyGrad is (softmax - onehot)·g; inputs logits, targets, log-sum-exp
+// and the loss's cotangent.
+type crossEntropyGrad struct{ noGradient }
+
+func (crossEntropyGrad) String() string { return "CrossEntropyGrad" }
+
+func (crossEntropyGrad) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.CrossEntropyGrad(l, l.Contiguous(in[0]), l.Contiguous(in[1]), in[2], l.Contiguous(in[3]), out[0])
+}

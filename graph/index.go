@@ -1,0 +1,165 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// arange counts from start in steps.
+type arange struct {
+	constantGradient
+	start, step float64
+}
+
+// Arange is start, start+step, … below stop. Mirrors mx.arange.
+func Arange(start, stop, step float64, dt metal.DType) *Array {
+	check(step != 0, "Arange", "step is 0")
+	n := 0
+	for n < 1<<31 && (step > 0) == (start+float64(n)*step < stop) && start+float64(n)*step != stop {
+		n = max(n+1, int((stop-start)/step))
+	}
+	return apply1(arange{start: start, step: step}, []int{n}, dt)
+}
+
+func (op arange) String() string { return fmt.Sprintf("Arange{%g %g}", op.start, op.step) }
+
+func (op arange) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.Arange(l, out[0], op.start, op.step)
+}
+
+// gather reads rows of a table.
+type gather struct{}
+
+// Take reads elements of a along axis at integer indices, which replace the
+// axis in the shape. Negative indices count from the end; an index outside the
+// axis reads the nearest element. Mirrors mx.take.
+func Take(a, indices *Array, axis int) *Array {
+	check(indices.dtype.IsInteger(), "Take", "indices are %s, want integers", indices.dtype)
+	axis = normAxis("Take", axis, len(a.shape))
+	if axis != 0 {
+		moved := MoveAxis(a, axis, 0)
+		rows := Take(moved, indices, 0)
+		n := len(indices.shape)
+		perm := []int{}
+		for i := range axis {
+			perm = append(perm, n+i)
+		}
+		for i := range n {
+			perm = append(perm, i)
+		}
+		for i := axis + n; i < len(rows.shape); i++ {
+			perm = append(perm, i)
+		}
+		return Transpose(rows, perm...)
+	}
+	check(a.shape[0] > 0 || indices.Size() == 0, "Take", "axis %d of %v is empty", axis, a.shape)
+	shape := append(slices.Clone(indices.shape), a.shape[1:]...)
+	return apply1(gather{}, shape, a.dtype, a, indices)
+}
+
+// MoveAxis moves axis from to place to. Mirrors mx.moveaxis.
+func MoveAxis(a *Array, from, to int) *Array {
+	n := len(a.shape)
+	from, to = normAxis("MoveAxis", from, n), normAxis("MoveAxis", to, n)
+	perm := []int{}
+	for i := range n {
+		if i != from {
+			perm = append(perm, i)
+		}
+	}
+	return Transpose(a, slices.Insert(perm, to, from)...)
+}
+
+func (gather) String() string { return "Gather" }
+
+func (gather) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.Gather(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0])
+}
+
+func (gather) VJP(c *Cotangents) []*Array {
+	table, ids := c.In[0], c.In[1]
+	return []*Array{apply1(scatterAdd{}, table.shape, c.Cot[0].dtype, ids, c.Cot[0]), nil}
+}
+
+// scatterAdd adds rows into a table of zeros: inputs ids and the rows.
+type scatterAdd struct{}
+
+func (scatterAdd) String() string { return "ScatterAdd" }
+
+func (scatterAdd) Lower(l *Lowering, in, out []kernels.Tensor) {
+	n := in[0].Size()
+	ids, rows := l.Contiguous(in[0]), l.Contiguous(in[1])
+	width := 1
+	for _, d := range out[0].Shape[1:] {
+		width *= d
+	}
+	kernels.ScatterAdd(l, kernels.Contig(ids.View, ids.DType, n), kernels.Contig(rows.View, rows.DType, n, width),
+		kernels.Contig(out[0].View, out[0].DType, out[0].Shape[0], width))
+}
+
+func (scatterAdd) VJP(c *Cotangents) []*Array {
+	return []*Array{nil, apply1(gather{}, c.In[1].shape, c.Cot[0].dtype, c.Cot[0], c.In[0])}
+}
+
+// gatherAxis reads one element per index along an axis.
+type gatherAxis struct{ axis int }
+
+// TakeAlongAxis reads a at indices along axis; indices broadcast to a outside
+// that axis. Mirrors mx.take_along_axis.
+func TakeAlongAxis(a, indices *Array, axis int) *Array {
+	axis = normAxis("TakeAlongAxis", axis, len(a.shape))
+	check(len(indices.shape) == len(a.shape) && indices.dtype.IsInteger(), "TakeAlongAxis", "indices are %v for an array of shape %v", indices, a.shape)
+	as, is := slices.Clone(a.shape), slices.Clone(indices.shape)
+	as[axis], is[axis] = 1, 1
+	outer := broadcastShapes("TakeAlongAxis", as, is)
+	as, is = slices.Clone(outer), slices.Clone(outer)
+	as[axis], is[axis] = a.shape[axis], indices.shape[axis]
+	return apply1(gatherAxis{axis}, is, a.dtype, BroadcastTo(a, as), BroadcastTo(indices, is))
+}
+
+func (op gatherAxis) String() string { return fmt.Sprintf("GatherAxis[%d]", op.axis) }
+
+func (op gatherAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.GatherAxis(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], op.axis)
+}
+
+func (op gatherAxis) VJP(c *Cotangents) []*Array {
+	a, idx := c.In[0], c.In[1]
+	return []*Array{apply1(scatterAxis{op.axis, true}, a.shape, c.Cot[0].dtype, ZerosLike(a), idx, c.Cot[0]), nil}
+}
+
+// scatterAxis writes or adds one element per index along an axis of its first
+// input: inputs a, indices, updates.
+type scatterAxis struct {
+	axis int
+	add  bool
+}
+
+// PutAlongAxis is a with values written at indices along axis. Mirrors
+// mx.put_along_axis.
+func PutAlongAxis(a, indices, values *Array, axis int) *Array {
+	axis = normAxis("PutAlongAxis", axis, len(a.shape))
+	check(len(indices.shape) == len(a.shape) && indices.dtype.IsInteger(), "PutAlongAxis", "indices are %v for an array of shape %v", indices, a.shape)
+	shape := slices.Clone(a.shape)
+	shape[axis] = indices.shape[axis]
+	return apply1(scatterAxis{axis, false}, a.shape, a.dtype, a, BroadcastTo(indices, shape), BroadcastTo(AsType(values, a.dtype), shape))
+}
+
+func (op scatterAxis) String() string { return fmt.Sprintf("ScatterAxis[%d add=%v]", op.axis, op.add) }
+
+func (op scatterAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.Copy(l, in[0], out[0])
+	kernels.ScatterAxis(l, op.add, l.Contiguous(in[1]), l.Contiguous(in[2]), out[0], op.axis)
+}
+
+func (op scatterAxis) VJP(c *Cotangents) []*Array {
+	idx, g := c.In[1], c.Cot[0]
+	ga := g
+	if !op.add {
+		ga = apply1(scatterAxis{op.axis, false}, g.shape, g.dtype, g, idx, Zeros(idx.shape, g.dtype))
+	}
+	return []*Array{ga, nil, when(c.Want[2], func() *Array { return apply1(gatherAxis{op.axis}, idx.shape, g.dtype, g, idx) })}
+}

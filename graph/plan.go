@@ -1,0 +1,205 @@
+package graph
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// Plan is a lowered graph: dispatches over slots of memory, and the layout of
+// the arena that holds the temporaries.
+type Plan struct {
+	list    []metal.Dispatch
+	labels  []string
+	slots   []*slot
+	args    []*Array
+	outputs []kernels.Tensor // where each output lies, in terms of slots
+	consts  int64
+
+	// ArenaBytes is the memory that all temporaries need together.
+	ArenaBytes int64
+}
+
+// newPlan lowers outputs. donate maps an output to the argument whose memory it
+// takes over, as Compile's option does.
+func newPlan(outputs, args []*Array, donate map[int]int) *Plan {
+	l := lower(outputs, args)
+	p := &Plan{args: args}
+	type copyBack struct{ from, to kernels.Tensor }
+	var late []copyBack
+	for i, o := range outputs {
+		t := l.realize(o)
+		s := t.View.Buf.(*slot)
+		if j, ok := donate[i]; ok {
+			s.replaces = j + 1
+			late = append(late, copyBack{t, l.values[args[j]]})
+			p.outputs = append(p.outputs, l.values[args[j]])
+			continue
+		}
+		s.output = i + 1
+		p.outputs = append(p.outputs, t)
+	}
+	// An output that could not be computed in its argument's memory is copied
+	// there at the end, when nobody reads the argument any more.
+	l.label = "donate"
+	for _, c := range late {
+		kernels.Copy(l, c.from, c.to)
+	}
+	p.list, p.labels, p.slots = l.list, l.labels, l.slots
+	p.shareDonated(len(late))
+	p.ArenaBytes = planMemory(p.list, p.slots)
+	for _, s := range p.slots {
+		if s.constant != nil && s.first >= 0 {
+			s.off = p.consts
+			p.consts = alignUp(p.consts + s.size)
+		}
+	}
+	return p
+}
+
+// shareDonated drops the final copies of donated outputs that can be computed in
+// the argument's memory in the first place.
+func (p *Plan) shareDonated(copies int) {
+	body := p.list[:len(p.list)-copies]
+	kept := append([]metal.Dispatch{}, body...)
+	labels := append([]string{}, p.labels[:len(body)]...)
+	for k := len(body); k < len(p.list); k++ {
+		d := p.list[k]
+		from, to := d.In[0].Buf.(*slot), d.Out[0].Buf.(*slot)
+		if canRedirect(body, from, to) {
+			for i := range body {
+				renameSlot(body[i].In, from, to)
+				renameSlot(body[i].Out, from, to)
+			}
+			continue
+		}
+		kept, labels = append(kept, d), append(labels, p.labels[k])
+	}
+	p.list, p.labels = kept, labels
+}
+
+// canRedirect reports whether what is written to from can be written to to
+// instead: nobody reads to after the first write, except that the first writer
+// may read it element by element if it writes all of it.
+func canRedirect(list []metal.Dispatch, from, to *slot) bool {
+	if from.size != to.size {
+		return false
+	}
+	started := false
+	for i := range list {
+		d := &list[i]
+		out := -1
+		for k, v := range d.Out {
+			if v.Buf == metal.Buffer(from) {
+				out = k
+			}
+			if v.Buf == metal.Buffer(to) {
+				return false
+			}
+		}
+		first := out >= 0 && !started
+		started = started || out >= 0
+		for j, v := range d.In {
+			if !started || v.Buf != metal.Buffer(to) {
+				continue
+			}
+			inPlace := first && out < len(d.InPlace) && d.InPlace[out]>>j&1 == 1 && v.Off == 0 && v.Len == to.size && d.Out[out].Len == to.size
+			if !inPlace {
+				return false
+			}
+		}
+	}
+	return started
+}
+
+func renameSlot(views []metal.View, from, to *slot) {
+	for i, v := range views {
+		if v.Buf == metal.Buffer(from) {
+			views[i].Buf = to
+		}
+	}
+}
+
+// Launches is the number of dispatches.
+func (p *Plan) Launches() int { return len(p.list) }
+
+// FLOPs is the useful arithmetic of the plan.
+func (p *Plan) FLOPs() int64 {
+	var n int64
+	for i := range p.list {
+		n += p.list[i].FLOPs
+	}
+	return n
+}
+
+// Traffic is the number of bytes that the dispatches read and write at least.
+func (p *Plan) Traffic() int64 {
+	var n int64
+	for i := range p.list {
+		n += p.list[i].Traffic()
+	}
+	return n
+}
+
+// Bytes is the device memory that a binding of the plan takes: arena, constants
+// and the outputs that do not replace an argument, in blocks of the pool.
+func (p *Plan) Bytes() int64 {
+	var n int64
+	if p.ArenaBytes > 0 {
+		n += metal.BlockSize(p.ArenaBytes)
+	}
+	if p.consts > 0 {
+		n += metal.BlockSize(p.consts)
+	}
+	for _, s := range p.slots {
+		if s.output > 0 {
+			n += metal.BlockSize(s.size)
+		}
+	}
+	return n
+}
+
+// String is the plan as stable text: one line per dispatch with its kernel,
+// grid, and the slots it reads and writes.
+func (p *Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "arena %d bytes, constants %d bytes, %d dispatches\n", p.ArenaBytes, p.consts, len(p.list))
+	for i := range p.list {
+		d := &p.list[i]
+		fmt.Fprintf(&b, "%3d %-28s grid %s group %s  %s <- %s  ; %s\n", i, d.Kernel, sizeString(d.Grid), sizeString(d.Group),
+			viewsString(d.Out), viewsString(d.In), p.labels[i])
+	}
+	return b.String()
+}
+
+func sizeString(s metal.Size) string { return fmt.Sprintf("%dx%dx%d", s.X, s.Y, s.Z) }
+
+func viewsString(views []metal.View) string {
+	parts := make([]string, len(views))
+	for i, v := range views {
+		parts[i] = slotString(v)
+	}
+	return strings.Join(parts, " ")
+}
+
+// slotString names where a view lies: aN argument, oN output, c constant, w
+// other data, @ an arena offset.
+func slotString(v metal.View) string {
+	s := v.Buf.(*slot).root()
+	where := ""
+	switch {
+	case s.input > 0:
+		where = fmt.Sprintf("a%d+%d", s.input-1, v.Off)
+	case s.output > 0:
+		where = fmt.Sprintf("o%d+%d", s.output-1, v.Off)
+	case s.constant != nil:
+		where = fmt.Sprintf("c%d", s.off+v.Off)
+	case s.storage != nil:
+		where = fmt.Sprintf("w+%d", v.Off)
+	default:
+		where = fmt.Sprintf("@%d", s.off+v.Off)
+	}
+	return fmt.Sprintf("%s:%d", where, v.Len)
+}

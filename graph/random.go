@@ -1,0 +1,87 @@
+package graph
+
+import (
+	"math"
+
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// randomBits is threefry-2x32 over counters; its input is the key.
+type randomBits struct{ constantGradient }
+
+// Key is the random key of a seed: uint32 [2], high word first. Mirrors
+// mx.random.key.
+func Key(seed uint64) *Array { return FromSlice([]uint32{uint32(seed >> 32), uint32(seed)}, 2) }
+
+// RandomBits is uniformly random words of the given shape, the same as MLX
+// draws from the key. Mirrors mx.random.bits with width 4.
+func RandomBits(shape []int, key *Array) *Array {
+	check(key.dtype == metal.Uint32 && len(key.shape) == 1 && key.shape[0] == 2, "RandomBits", "key is %v, want uint32 [2]", key)
+	return apply1(randomBits{}, append([]int{}, shape...), metal.Uint32, key)
+}
+
+func (randomBits) String() string { return "RandomBits" }
+
+func (randomBits) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.RandomBits(l, l.Contiguous(in[0]), out[0])
+}
+
+// Split makes n keys [n,2] of one. Mirrors mx.random.split.
+func Split(key *Array, n int) *Array { return RandomBits([]int{n, 2}, key) }
+
+// Uniform is uniformly distributed in [lo, hi). Mirrors mx.random.uniform.
+func Uniform(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
+	check(dt.IsFloat(), "Uniform", "dtype %s, want floating point", dt)
+	u := Divide(AsType(RandomBits(shape, key), metal.Float32), 4294967295.0)
+	u = AsType(Minimum(u, belowOne(dt)), dt)
+	l, h := AsType(asArray("Uniform", lo), dt), AsType(asArray("Uniform", hi), dt)
+	return Add(Multiply(u, Subtract(h, l)), l)
+}
+
+// belowOne is the largest value of dt below 1.
+func belowOne(dt metal.DType) float64 {
+	switch dt {
+	case metal.Float16:
+		return 1 - 1.0/2048
+	case metal.BFloat16:
+		return 1 - 1.0/256
+	}
+	return float64(math.Nextafter32(1, 0))
+}
+
+// Normal is normally distributed with mean loc and standard deviation scale.
+// Mirrors mx.random.normal.
+func Normal(shape []int, dt metal.DType, loc, scale float64, key *Array) *Array {
+	u := Uniform(float64(math.Nextafter32(-1, 0)), 1.0, shape, metal.Float32, key)
+	x := Multiply(math.Sqrt2, ErfInv(u))
+	if scale != 1 {
+		x = Multiply(x, scale)
+	}
+	if loc != 0 {
+		x = Add(x, loc)
+	}
+	return AsType(x, dt)
+}
+
+// Bernoulli is true with probability p. Mirrors mx.random.bernoulli.
+func Bernoulli(p any, shape []int, key *Array) *Array {
+	return Less(Uniform(0.0, 1.0, shape, metal.Float32, key), p)
+}
+
+// Gumbel is distributed by the standard Gumbel law. Mirrors mx.random.gumbel.
+func Gumbel(shape []int, dt metal.DType, key *Array) *Array {
+	return Negative(Log(Negative(Log(Uniform(0.0, 1.0, shape, dt, key)))))
+}
+
+// Categorical draws an index along axis with the probabilities softmax(logits),
+// as uint32. Mirrors mx.random.categorical.
+func Categorical(logits *Array, axis int, key *Array) *Array {
+	return ArgMax(Add(logits, Gumbel(logits.shape, metal.Float32, key)), axis, false)
+}
+
+// FoldIn makes a key of a key and a number: the n-th of as many keys as are
+// asked for.
+func FoldIn(key *Array, n int) *Array {
+	return Reshape(SliceAxis(Split(key, n+1), 0, n, n+1), 2)
+}

@@ -1,0 +1,322 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// reduce folds axes; the output keeps them as extents of 1.
+type reduce struct {
+	op   kernels.ReduceOp
+	axes []int
+}
+
+func (op reduce) String() string { return string(op.op) + axesString(op.axes) }
+
+func (op reduce) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.Reduce(l, op.op, l.Contiguous(in[0]), out[0], op.axes)
+}
+
+func (op reduce) VJP(c *Cotangents) []*Array {
+	x, y, g := c.In[0], c.Out[0], c.Cot[0]
+	switch op.op {
+	case kernels.Sum:
+		return []*Array{BroadcastTo(g, x.shape)}
+	case kernels.Max, kernels.Min:
+		// Equal elements share the gradient evenly.
+		m := AsType(Equal(x, y), g.dtype)
+		return []*Array{Multiply(m, Divide(g, Sum(m, op.axes, true)))}
+	case kernels.Prod:
+		return []*Array{prodGrad(x, g, op.axes)}
+	}
+	return []*Array{nil}
+}
+
+// prodGrad multiplies, for each element, all others of its group: a loop over
+// the group keeps it exact where elements are zero.
+func prodGrad(x, g *Array, axes []int) *Array {
+	n := 1
+	rest := []int{}
+	for i, d := range x.shape {
+		if slices.Contains(axes, i) {
+			n *= d
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	perm := append(slices.Clone(rest), axes...)
+	flat := Reshape(Transpose(x, perm...), -1, n) // [groups, n]
+	parts := make([]*Array, n)
+	for i := range n {
+		others := []*Array{}
+		if i > 0 {
+			others = append(others, SliceAxis(flat, 1, 0, i))
+		}
+		if i+1 < n {
+			others = append(others, SliceAxis(flat, 1, i+1, n))
+		}
+		if len(others) == 0 {
+			parts[i] = Ones([]int{flat.shape[0], 1}, x.dtype)
+			continue
+		}
+		parts[i] = Prod(Concatenate(others, 1), []int{1}, true)
+	}
+	permuted := make([]int, len(perm))
+	inverse := make([]int, len(perm))
+	for i, ax := range perm {
+		permuted[i], inverse[ax] = x.shape[ax], i
+	}
+	return Multiply(Transpose(Reshape(Concatenate(parts, 1), permuted...), inverse...), g)
+}
+
+// apply normalises the axes (nil means all) and drops them unless keep is set.
+func (op reduce) apply(a *Array, dt metal.DType, axes []int, keep bool) *Array {
+	name := string(op.op)
+	if axes == nil {
+		for i := range a.shape {
+			axes = append(axes, i)
+		}
+	}
+	drop := make([]bool, len(a.shape))
+	for _, ax := range axes {
+		ax = normAxis(name, ax, len(a.shape))
+		check(!drop[ax], name, "axis %d is repeated in %v", ax, axes)
+		drop[ax] = true
+	}
+	op.axes = []int{}
+	kept, short := slices.Clone(a.shape), []int{}
+	for i, d := range a.shape {
+		if drop[i] {
+			op.axes = append(op.axes, i)
+			kept[i] = 1
+		} else {
+			short = append(short, d)
+		}
+	}
+	r := AsType(a, dt)
+	if len(op.axes) > 0 {
+		r = apply1(op, kept, dt, r)
+	}
+	if keep {
+		return r
+	}
+	return Reshape(r, short...)
+}
+
+// sumDType is the dtype in which integers are added: mx.sum's rule.
+func sumDType(d metal.DType) metal.DType {
+	switch {
+	case d == metal.Bool, d.IsSigned() && d.Size() <= 4:
+		return metal.Int32
+	case d.IsUnsigned() && d.Size() <= 4:
+		return metal.Uint32
+	}
+	return d
+}
+
+// Sum adds over axes (nil: all). Small integers widen to 32 bits. Mirrors
+// mx.sum.
+func Sum(a *Array, axes []int, keepDims bool) *Array {
+	return reduce{op: kernels.Sum}.apply(a, sumDType(a.dtype), axes, keepDims)
+}
+
+// Prod multiplies over axes (nil: all). Mirrors mx.prod.
+func Prod(a *Array, axes []int, keepDims bool) *Array {
+	return reduce{op: kernels.Prod}.apply(a, sumDType(a.dtype), axes, keepDims)
+}
+
+// Max is the largest element over axes (nil: all), NaN if there is one. Mirrors
+// mx.max.
+func Max(a *Array, axes []int, keepDims bool) *Array {
+	checkReduced("Max", a, axes)
+	return reduce{op: kernels.Max}.apply(a, a.dtype, axes, keepDims)
+}
+
+// Min is the smallest element over axes (nil: all), NaN if there is one.
+// Mirrors mx.min.
+func Min(a *Array, axes []int, keepDims bool) *Array {
+	checkReduced("Min", a, axes)
+	return reduce{op: kernels.Min}.apply(a, a.dtype, axes, keepDims)
+}
+
+// checkReduced refuses reductions without identity over an empty axis.
+func checkReduced(op string, a *Array, axes []int) {
+	for i, d := range a.shape {
+		check(d > 0 || (axes != nil && !slices.Contains(axes, i) && !slices.Contains(axes, i-len(a.shape))), op, "axis %d of %v is empty", i, a.shape)
+	}
+}
+
+// All is true where every element over axes is non-zero. Mirrors mx.all.
+func All(a *Array, axes []int, keepDims bool) *Array {
+	return reduce{op: kernels.All}.apply(a, metal.Bool, axes, keepDims)
+}
+
+// Any is true where some element over axes is non-zero. Mirrors mx.any.
+func Any(a *Array, axes []int, keepDims bool) *Array {
+	return reduce{op: kernels.Any}.apply(a, metal.Bool, axes, keepDims)
+}
+
+// reducedCount is the number of elements folded into one.
+func reducedCount(a *Array, axes []int) float64 {
+	n := 1
+	if axes == nil {
+		return float64(a.Size())
+	}
+	for _, ax := range axes {
+		n *= a.shape[normAxis("Mean", ax, len(a.shape))]
+	}
+	return float64(n)
+}
+
+// Mean is the average over axes (nil: all); integers become float32. Mirrors
+// mx.mean.
+func Mean(a *Array, axes []int, keepDims bool) *Array {
+	a = AsType(a, atLeastFloat(a.dtype))
+	s := Sum(a, axes, keepDims)
+	return Multiply(s, Scalar(1/reducedCount(a, axes), a.dtype))
+}
+
+// Var is the variance over axes (nil: all) with ddof degrees of freedom taken
+// off. Mirrors mx.var.
+func Var(a *Array, axes []int, keepDims bool, ddof int) *Array {
+	a = AsType(a, atLeastFloat(a.dtype))
+	n := reducedCount(a, axes)
+	d := Square(Subtract(a, Mean(a, axes, true)))
+	return Multiply(Sum(d, axes, keepDims), 1/max(n-float64(ddof), 0))
+}
+
+// Std is the square root of Var. Mirrors mx.std.
+func Std(a *Array, axes []int, keepDims bool, ddof int) *Array {
+	return Sqrt(Var(a, axes, keepDims, ddof))
+}
+
+// argReduce finds the index of an extreme element along one axis.
+type argReduce struct {
+	constantGradient
+	op   kernels.ReduceOp
+	axis int
+}
+
+func (op argReduce) String() string { return fmt.Sprintf("%s[%d]", op.op, op.axis) }
+
+func (op argReduce) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.ArgReduce(l, op.op, l.Contiguous(in[0]), out[0], op.axis)
+}
+
+func (op argReduce) apply(a *Array, axis int, keep bool) *Array {
+	axis = normAxis(string(op.op), axis, len(a.shape))
+	check(a.shape[axis] > 0, string(op.op), "axis %d of %v is empty", axis, a.shape)
+	op.axis = axis
+	shape := slices.Clone(a.shape)
+	shape[axis] = 1
+	r := apply1(op, shape, metal.Uint32, a)
+	if keep {
+		return r
+	}
+	return Squeeze(r, axis)
+}
+
+// ArgMax is the index of the first largest element along axis, as uint32; NaN
+// is ignored. Mirrors mx.argmax.
+func ArgMax(a *Array, axis int, keepDims bool) *Array {
+	return argReduce{op: kernels.ArgMax}.apply(a, axis, keepDims)
+}
+
+// ArgMin is the index of the first smallest element along axis. Mirrors
+// mx.argmin.
+func ArgMin(a *Array, axis int, keepDims bool) *Array {
+	return argReduce{op: kernels.ArgMin}.apply(a, axis, keepDims)
+}
+
+// softmax normalises the exponentials of the last axis.
+type softmax struct{}
+
+// Softmax is eᵃ/Σeᵃ along axis, with statistics in float32. Mirrors mx.softmax.
+func Softmax(a *Array, axis int) *Array {
+	a = AsType(a, atLeastFloat(a.dtype))
+	axis = normAxis("Softmax", axis, len(a.shape))
+	last := len(a.shape) - 1
+	if axis != last {
+		return SwapAxes(Softmax(SwapAxes(a, axis, last), last), axis, last)
+	}
+	return apply1(softmax{}, a.shape, a.dtype, a)
+}
+
+func (softmax) String() string { return "Softmax" }
+
+func (softmax) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.Softmax(l, l.Contiguous(in[0]), out[0])
+}
+
+func (softmax) VJP(c *Cotangents) []*Array {
+	return []*Array{apply1(softmaxVJP{}, c.Out[0].shape, c.Out[0].dtype, c.Out[0], c.Cot[0])}
+}
+
+// softmaxVJP is y·(g - Σ y·g); its inputs are y and g.
+type softmaxVJP struct{}
+
+func (softmaxVJP) String() string { return "SoftmaxVJP" }
+
+func (softmaxVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.SoftmaxVJP(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0])
+}
+
+func (softmaxVJP) VJP(c *Cotangents) []*Array {
+	y, g, h := c.In[0], c.In[1], c.Cot[0]
+	last := []int{len(y.shape) - 1}
+	yh := Multiply(y, h)
+	dg := Subtract(yh, Multiply(y, Sum(yh, last, true)))
+	dy := Subtract(Multiply(h, Subtract(g, Sum(Multiply(y, g), last, true))), Multiply(g, Sum(yh, last, true)))
+	return []*Array{dy, dg}
+}
+
+// logSumExp is ln Σ eᵃ along the last axis, kept as an extent of 1.
+type logSumExp struct{}
+
+// LogSumExp is ln Σ eᵃ over axes (nil: all), without overflow. Mirrors
+// mx.logsumexp.
+func LogSumExp(a *Array, axes []int, keepDims bool) *Array {
+	checkReduced("LogSumExp", a, axes)
+	a = AsType(a, atLeastFloat(a.dtype))
+	if axes == nil {
+		for i := range a.shape {
+			axes = append(axes, i)
+		}
+	}
+	drop := make([]bool, len(a.shape))
+	for _, ax := range axes {
+		drop[normAxis("LogSumExp", ax, len(a.shape))] = true
+	}
+	perm, kept, short, n := []int{}, slices.Clone(a.shape), []int{}, 1
+	for i, d := range a.shape {
+		if !drop[i] {
+			perm, short = append(perm, i), append(short, d)
+		}
+	}
+	for i, d := range a.shape {
+		if drop[i] {
+			perm, n, kept[i] = append(perm, i), n*d, 1
+		}
+	}
+	x := Reshape(Transpose(a, perm...), append(slices.Clone(short), n)...)
+	r := apply1(logSumExp{}, append(slices.Clone(short), 1), a.dtype, x)
+	if keepDims {
+		return Reshape(r, kept...)
+	}
+	return Reshape(r, short...)
+}
+
+func (logSumExp) String() string { return "LogSumExp" }
+
+func (logSumExp) Lower(l *Lowering, in, out []kernels.Tensor) {
+	y := out[0]
+	y.Shape, y.Strides = y.Shape[:len(y.Shape)-1], y.Strides[:len(y.Strides)-1]
+	kernels.LogSumExp(l, l.Contiguous(in[0]), y)
+}
+
+func (logSumExp) VJP(c *Cotangents) []*Array {
+	return []*Array{Multiply(c.Cot[0], Exp(Subtract(c.In[0], c.Out[0])))}
+}

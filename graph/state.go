@@ -1,0 +1,76 @@
+package graph
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// NewState is an array of zeros in device memory of its own, whose contents the
+// host may change between calls of compiled functions (WriteState), and which
+// compiled functions may take over (CompileOptions.Donate).
+func NewState(rt *Runtime, what string, dt metal.DType, shape ...int) (*Array, error) {
+	n := int64(sizeOf(shape)) * int64(dt.Size())
+	buf, err := rt.Pool.Alloc(max(n, 1), what)
+	if err != nil {
+		return nil, err
+	}
+	clear(buf.Bytes())
+	a := FromBuffer(metal.View{Buf: buf, Len: n}, dt, shape...)
+	a.data.storage = newStorage(rt.Pool, buf)
+	return a, nil
+}
+
+// Placeholder has a shape and a dtype and no value: it stands for an argument
+// when a compiled function is planned and not run.
+func Placeholder(dt metal.DType, shape ...int) *Array {
+	return &Array{shape: append([]int{}, shape...), dtype: dt}
+}
+
+// WriteState overwrites the elements of a state array.
+func WriteState[T Element](a *Array, values []T) error {
+	if dtypeOf[T]() != a.dtype || len(values) != a.Size() {
+		return fmt.Errorf("graph: WriteState: %d elements of %T for %v", len(values), *new(T), a)
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	return WriteStateRaw(a, unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(values)*a.dtype.Size()))
+}
+
+// WriteStateRaw overwrites the bytes of a state array.
+func WriteStateRaw(a *Array, raw []byte) error {
+	if int64(len(raw)) != a.NBytes() {
+		return fmt.Errorf("graph: WriteState: %d bytes for %v", len(raw), a)
+	}
+	if dst := a.tensor().View.Bytes(); dst != nil {
+		copy(dst, raw)
+	}
+	return nil
+}
+
+// ReadState is a copy of the elements of a float32 state array.
+func ReadState(a *Array) ([]float32, error) {
+	out := make([]float32, a.Size())
+	if a.dtype != metal.Float32 {
+		return nil, fmt.Errorf("graph: ReadState: array is %v, want float32", a)
+	}
+	if src := a.tensor().View.Bytes(); src != nil && len(out) > 0 {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&out[0])), len(src)), src)
+	}
+	return out, nil
+}
+
+// HostBytes is the memory of an evaluated row-major array, without a copy.
+func HostBytes(a *Array) ([]byte, error) {
+	switch {
+	case a.data == nil:
+		return nil, fmt.Errorf("graph: HostBytes: %v is not evaluated", a)
+	case a.data.host != nil:
+		return a.data.host, nil
+	case !a.tensor().Contiguous():
+		return nil, fmt.Errorf("graph: HostBytes: %v is a strided view", a)
+	}
+	return a.tensor().View.Bytes(), nil
+}
