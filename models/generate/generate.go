@@ -1,0 +1,125 @@
+// Package generate continues text with a model: prefill, a KV cache, and
+// sampling as mlx-lm's generate does it.
+package generate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+	"github.com/ftmetal/ftmetal/models"
+	"github.com/ftmetal/ftmetal/models/nn"
+	"github.com/ftmetal/ftmetal/models/tokenizer"
+)
+
+// prefillChunk is how many tokens of the prompt run at a time, as in mlx-lm.
+const prefillChunk = 2048
+
+// Options says how to generate.
+type Options struct {
+	MaxTokens int // tokens to make at most
+	Sampler   Sampler
+	Seed      uint64
+	Stop      []int32 // token ids that end the text
+}
+
+// Stats counts what a generation took.
+type Stats struct {
+	PromptTokens, Tokens int
+	PromptTime, Time     time.Duration
+	Stopped              bool // by a stop token, not by MaxTokens
+}
+
+// Tokens continues prompt and hands every new token to emit, which may end the
+// generation by returning false.
+func Tokens(ctx context.Context, m models.Model, prompt []int32, opt Options, emit func(id int32) bool) (Stats, error) {
+	st := Stats{PromptTokens: len(prompt)}
+	if len(prompt) == 0 {
+		return st, errors.New("generate: the prompt is empty")
+	}
+	var err error
+	caught := graph.Catch(func() { err = run(ctx, m, prompt, opt, emit, &st) })
+	if caught != nil {
+		err = caught
+	}
+	return st, err
+}
+
+func run(ctx context.Context, m models.Model, prompt []int32, opt Options, emit func(id int32) bool, st *Stats) error {
+	rng := rand.New(rand.NewPCG(opt.Seed, 0x9e4))
+	cache := m.NewCache()
+	began := time.Now()
+	logits, err := prefill(ctx, m, cache, prompt)
+	if err != nil {
+		return err
+	}
+	st.PromptTime = time.Since(began)
+	began = time.Now()
+	defer func() { st.Time = time.Since(began) }()
+	for st.Tokens < opt.MaxTokens {
+		id := opt.Sampler.Pick(logits, rng)
+		if slices.Contains(opt.Stop, id) {
+			st.Stopped = true
+			return nil
+		}
+		st.Tokens++
+		if !emit(id) {
+			return nil
+		}
+		if st.Tokens == opt.MaxTokens {
+			return nil
+		}
+		if logits, err = step(ctx, m, cache, []int32{id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prefill runs the prompt in chunks and returns the logits of its last token.
+func prefill(ctx context.Context, m models.Model, cache *nn.KVCache, prompt []int32) ([]float64, error) {
+	for len(prompt) > prefillChunk {
+		if _, err := step(ctx, m, cache, prompt[:prefillChunk]); err != nil {
+			return nil, err
+		}
+		prompt = prompt[prefillChunk:]
+	}
+	return step(ctx, m, cache, prompt)
+}
+
+// step runs tokens through the model and returns the logits of the last one.
+func step(ctx context.Context, m models.Model, cache *nn.KVCache, tokens []int32) ([]float64, error) {
+	ids := graph.FromSlice(tokens, 1, len(tokens))
+	h := m.Hidden(nn.Input{Tokens: ids, Cache: cache})
+	last := graph.SliceAxis(h, 0, len(tokens)-1, len(tokens))
+	logits := graph.AsType(m.Logits(last), metal.Float32)
+	if err := graph.Eval(ctx, append(cache.Arrays(), logits)...); err != nil {
+		return nil, err
+	}
+	return graph.Floats(ctx, logits)
+}
+
+// Text continues a prompt given as text and writes the continuation to w as it
+// comes.
+func Text(ctx context.Context, m models.Model, tok *tokenizer.Tokenizer, prompt []int32, opt Options, w io.Writer) (Stats, error) {
+	opt.Stop = append(slices.Clone(opt.Stop), tok.EOSAll()...)
+	stream := tokenizer.NewStream(tok)
+	var werr error
+	st, err := Tokens(ctx, m, prompt, opt, func(id int32) bool {
+		_, werr = io.WriteString(w, stream.Push(id))
+		return werr == nil
+	})
+	if err == nil && werr == nil {
+		_, werr = io.WriteString(w, stream.Flush())
+	}
+	if err == nil && werr != nil {
+		err = fmt.Errorf("generate: %w", werr)
+	}
+	return st, err
+}

@@ -1,0 +1,191 @@
+// Package llama is the Llama architecture and its close relatives: grouped-query
+// attention, rotary positions (with Llama 3's scaling), SwiGLU, RMSNorm, and
+// optionally tied embeddings or biases on q, k, v (Qwen2). The layers mirror
+// mlx-lm's models/llama.py and qwen2.py; field tags are the weights' names.
+package llama
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/models/nn"
+)
+
+// Attention is grouped-query attention with rotary positions.
+type Attention struct {
+	QProj *nn.Linear `name:"q_proj"`
+	KProj *nn.Linear `name:"k_proj"`
+	VProj *nn.Linear `name:"v_proj"`
+	OProj *nn.Linear `name:"o_proj"`
+	cfg   *Config
+}
+
+// MLP is down(silu(gate(x))·up(x)).
+type MLP struct {
+	GateProj *nn.Linear `name:"gate_proj"`
+	UpProj   *nn.Linear `name:"up_proj"`
+	DownProj *nn.Linear `name:"down_proj"`
+}
+
+// Block is one transformer layer.
+type Block struct {
+	SelfAttn               *Attention  `name:"self_attn"`
+	MLP                    *MLP        `name:"mlp"`
+	InputLayernorm         *nn.RMSNorm `name:"input_layernorm"`
+	PostAttentionLayernorm *nn.RMSNorm `name:"post_attention_layernorm"`
+}
+
+// Backbone is the model without its vocabulary projection.
+type Backbone struct {
+	EmbedTokens *nn.Embedding `name:"embed_tokens"`
+	Layers      []*Block      `name:"layers"`
+	Norm        *nn.RMSNorm   `name:"norm"`
+}
+
+// Model is a causal language model.
+type Model struct {
+	Model  *Backbone  `name:"model"`
+	LMHead *nn.Linear `name:"lm_head"` // nil when tied to the embedding
+	Cfg    *Config
+
+	freqs *graph.Array // rotary divisors, nil for the plain ones
+	// Recompute[i] makes block i drop its intermediate values in the forward pass and
+	// computes them again in the backward pass.
+	Recompute []bool
+	// Trainable lists, per block, the parameters that a recomputed block must
+	// pass as arguments; set by the trainer.
+	Trainable func(block int) []*nn.Param
+}
+
+// New builds the layers of a configuration, without data.
+func New(cfg *Config) *Model {
+	m := &Model{Cfg: cfg, freqs: cfg.ropeFreqs()}
+	d, hd := cfg.HiddenSize, cfg.headDim()
+	q, kv := cfg.NumAttentionHeads*hd, cfg.kvHeads()*hd
+	bb := &Backbone{EmbedTokens: nn.NewEmbedding(cfg.VocabSize, d), Norm: nn.NewRMSNorm(d, cfg.RMSNormEps)}
+	for range cfg.NumHiddenLayers {
+		bb.Layers = append(bb.Layers, &Block{
+			SelfAttn: &Attention{
+				QProj: nn.NewLinear(d, q, cfg.qkvBias()), KProj: nn.NewLinear(d, kv, cfg.qkvBias()), VProj: nn.NewLinear(d, kv, cfg.qkvBias()),
+				OProj: nn.NewLinear(q, d, cfg.AttentionBias), cfg: cfg,
+			},
+			MLP: &MLP{
+				GateProj: nn.NewLinear(d, cfg.IntermediateSize, cfg.MLPBias), UpProj: nn.NewLinear(d, cfg.IntermediateSize, cfg.MLPBias),
+				DownProj: nn.NewLinear(cfg.IntermediateSize, d, cfg.MLPBias),
+			},
+			InputLayernorm:         nn.NewRMSNorm(d, cfg.RMSNormEps),
+			PostAttentionLayernorm: nn.NewRMSNorm(d, cfg.RMSNormEps),
+		})
+	}
+	m.Model = bb
+	if !cfg.TieWordEmbeddings {
+		m.LMHead = nn.NewLinear(d, cfg.VocabSize, false)
+	}
+	return m
+}
+
+// Forward is attention over x [B·T,d]; layer numbers the cache.
+func (a *Attention) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph.Array) *graph.Array {
+	b, t := in.Tokens.Dim(0), in.Tokens.Dim(1)
+	h, hk, hd := a.cfg.NumAttentionHeads, a.cfg.kvHeads(), a.cfg.headDim()
+	split := func(y *graph.Array, heads int) *graph.Array { // -> [B,heads,T,D]
+		return graph.Transpose(graph.Reshape(y, b, t, heads, hd), 0, 2, 1, 3)
+	}
+	rope := graph.RoPEOptions{Dims: hd, Base: a.cfg.RopeTheta, Scale: a.cfg.ropeScale(), Freqs: freqs, Positions: in.Positions}
+	if in.Cache != nil {
+		rope.Offset = in.Cache.Len
+	}
+	q := graph.RoPE(split(a.QProj.Forward(x), h), rope)
+	k := graph.RoPE(split(a.KProj.Forward(x), hk), rope)
+	v := split(a.VProj.Forward(x), hk)
+	if in.Cache != nil {
+		k, v = in.Cache.Append(layer, k, v)
+	}
+	o := graph.ScaledDotProductAttention(q, k, v, graph.SDPAOptions{Scale: 1 / math.Sqrt(float64(hd)), Causal: t > 1, Segments: in.Segments})
+	return a.OProj.Forward(graph.Reshape(graph.Transpose(o, 0, 2, 1, 3), b*t, h*hd))
+}
+
+// Forward is the gated feed-forward layer over x [T,d].
+func (m *MLP) Forward(x *graph.Array) *graph.Array {
+	return m.DownProj.Forward(graph.Multiply(graph.Silu(m.GateProj.Forward(x)), m.UpProj.Forward(x)))
+}
+
+// Forward is one layer over x [B·T,d].
+func (b *Block) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph.Array) *graph.Array {
+	x = graph.Add(x, b.SelfAttn.Forward(b.InputLayernorm.Forward(x), in, layer, freqs))
+	return graph.Add(x, b.MLP.Forward(b.PostAttentionLayernorm.Forward(x)))
+}
+
+// Hidden is the normalised output of the last layer for every token, [B·T,d].
+func (m *Model) Hidden(in nn.Input) *graph.Array {
+	ids := graph.Reshape(in.Tokens, in.Tokens.Size())
+	x := m.Model.EmbedTokens.Forward(ids)
+	for i, block := range m.Model.Layers {
+		if i < len(m.Recompute) && m.Recompute[i] {
+			x = m.recomputed(block, x, in, i)
+			continue
+		}
+		x = block.Forward(x, in, i, m.freqs)
+	}
+	if in.Cache != nil {
+		in.Cache.Len += in.Tokens.Dim(1)
+	}
+	return m.Model.Norm.Forward(x)
+}
+
+// recomputed runs a block as a checkpoint with its trainable parameters as
+// arguments.
+func (m *Model) recomputed(block *Block, x *graph.Array, in nn.Input, layer int) *graph.Array {
+	params := m.Trainable(layer)
+	args := []*graph.Array{x}
+	for _, p := range params {
+		args = append(args, p.Array)
+	}
+	return graph.Checkpoint(func(a []*graph.Array) []*graph.Array {
+		saved := make([]*graph.Array, len(params))
+		for i, p := range params {
+			saved[i], p.Array = p.Array, a[i+1]
+		}
+		defer func() {
+			for i, p := range params {
+				p.Array = saved[i]
+			}
+		}()
+		return []*graph.Array{block.Forward(a[0], in, layer, m.freqs)}
+	})(args)[0]
+}
+
+// Head is the vocabulary projection's weight [V,d].
+func (m *Model) Head() *graph.Array {
+	if m.LMHead != nil {
+		return m.LMHead.Weight.Array
+	}
+	return m.Model.EmbedTokens.Weight.Array
+}
+
+// Logits is the score of every vocabulary entry for rows of Hidden, [T,V].
+func (m *Model) Logits(hidden *graph.Array) *graph.Array {
+	if m.LMHead != nil {
+		return m.LMHead.Forward(hidden)
+	}
+	return graph.Linear(hidden, m.Model.EmbedTokens.Weight.Array, nil)
+}
+
+// Blocks is the number of transformer layers.
+func (m *Model) Blocks() int { return len(m.Model.Layers) }
+
+// Block is one transformer layer, for walking its parameters.
+func (m *Model) Block(i int) any { return m.Model.Layers[i] }
+
+// NewCache is an empty KV cache for the model.
+func (m *Model) NewCache() *nn.KVCache { return nn.NewKVCache(len(m.Model.Layers)) }
+
+// BlockName is the prefix of a block's weights.
+func (m *Model) BlockName(i int) string { return fmt.Sprintf("model.layers.%d", i) }
+
+// Recomputed sets which blocks compute their intermediate values again in the
+// backward pass, and what is trainable in each.
+func (m *Model) Recomputed(flags []bool, trainable func(block int) []*nn.Param) {
+	m.Recompute, m.Trainable = flags, trainable
+}

@@ -1,0 +1,196 @@
+package models
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+	"github.com/ftmetal/ftmetal/models/llama"
+	"github.com/ftmetal/ftmetal/models/nn"
+	"github.com/ftmetal/ftmetal/models/weights"
+)
+
+// Model is a causal language model, as training and generation see it.
+type Model interface {
+	// Hidden is the normalised output of the last layer for every token [B·T,d].
+	Hidden(in nn.Input) *graph.Array
+	// Head is the vocabulary projection's weight [V,d].
+	Head() *graph.Array
+	// Logits is the score of every vocabulary entry for rows of Hidden [T,V].
+	Logits(hidden *graph.Array) *graph.Array
+	// Blocks is the number of transformer layers; Block is one of them, for
+	// walking its parameters, and BlockName the prefix of their names.
+	Blocks() int
+	Block(i int) any
+	BlockName(i int) string
+	// NewCache is an empty KV cache.
+	NewCache() *nn.KVCache
+	// Recomputed makes the blocks whose flag is set drop their intermediate
+	// values in the forward pass; trainable lists a block's trainable parameters.
+	Recomputed(flags []bool, trainable func(block int) []*nn.Param)
+}
+
+// architectures maps model_type of config.json to its constructor.
+var architectures = map[string]func(config []byte) (Model, error){
+	"llama":   newLlama,
+	"mistral": newLlama,
+	"qwen2":   newLlama,
+}
+
+func newLlama(config []byte) (Model, error) {
+	cfg, err := llama.ParseConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return llama.New(cfg), nil
+}
+
+// Info is what every config.json says, whatever the architecture.
+type Info struct {
+	ModelType             string `json:"model_type"`
+	VocabSize             int    `json:"vocab_size"`
+	MaxPositionEmbeddings int    `json:"max_position_embeddings"`
+	TorchDType            string `json:"torch_dtype"`
+	DType                 string `json:"dtype"`
+	EOS                   any    `json:"eos_token_id"`
+	Quantization          any    `json:"quantization"`
+	QuantizationConfig    any    `json:"quantization_config"`
+}
+
+// Folder is a loaded model folder.
+type Folder struct {
+	Dir    string
+	Info   Info
+	Config []byte // config.json as it is
+	Model  Model
+	DType  metal.DType // of the weights
+	Files  *weights.Set
+	// Unused names tensors of the folder that the architecture does not have.
+	Unused []string
+
+	rt   *graph.Runtime
+	bufs []metal.Buffer
+}
+
+// New builds the architecture that config.json names, without data.
+func New(config []byte) (Model, Info, error) {
+	var info Info
+	if err := json.Unmarshal(config, &info); err != nil {
+		return nil, info, fmt.Errorf("config.json: %w", err)
+	}
+	build, ok := architectures[info.ModelType]
+	if !ok {
+		known := []string{}
+		for name := range architectures {
+			known = append(known, name)
+		}
+		slices.Sort(known)
+		return nil, info, fmt.Errorf("config.json: model_type %q is not supported (there are: %s)", info.ModelType, strings.Join(known, ", "))
+	}
+	if info.Quantization != nil || info.QuantizationConfig != nil {
+		return nil, info, errors.New("config.json: quantized weights are not supported")
+	}
+	m, err := build(config)
+	return m, info, err
+}
+
+// Load opens a model folder on rt: weights are mapped, not read.
+func Load(dir string, rt *graph.Runtime) (*Folder, error) {
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", dir, err)
+	}
+	model, info, err := New(config)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", dir, err)
+	}
+	f := &Folder{Dir: dir, Info: info, Config: config, Model: model, rt: rt}
+	if f.Files, err = weights.OpenDir(dir); err != nil {
+		return nil, err
+	}
+	if err := f.bind(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("model %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// bind gives every parameter its tensor.
+func (f *Folder) bind() error {
+	seen := map[string]bool{}
+	for _, p := range nn.Params(f.Model) {
+		t, ok := f.Files.Lookup(p.Name)
+		if !ok {
+			return fmt.Errorf("tensor %q is missing", p.Name)
+		}
+		if err := p.CheckShape(t.Shape); err != nil {
+			return err
+		}
+		if t.DType != metal.Float32 && t.DType != metal.Float16 && t.DType != metal.BFloat16 {
+			return fmt.Errorf("tensor %q is %s, want float32, float16 or bfloat16", p.Name, t.DType)
+		}
+		seen[p.Name] = true
+		a, err := f.array(t)
+		if err != nil {
+			return err
+		}
+		p.Array = a
+		f.DType = t.DType
+	}
+	f.DType = f.commonDType()
+	for _, name := range f.Files.Names() {
+		if !seen[name] {
+			f.Unused = append(f.Unused, name)
+		}
+	}
+	return nil
+}
+
+// commonDType is the dtype of the embedding, which decides the dtype of the
+// activations.
+func (f *Folder) commonDType() metal.DType { return f.Model.Head().DType() }
+
+// array wraps a mapped tensor, or copies it where its place in the file is not
+// aligned to its elements.
+func (f *Folder) array(t weights.Tensor) (*graph.Array, error) {
+	if len(t.Data) == 0 || uintptr(unsafe.Pointer(&t.Data[0]))%uintptr(t.DType.Size()) != 0 {
+		return graph.FromBytes(append([]byte{}, t.Data...), t.DType, t.Shape...), nil
+	}
+	buf, err := f.rt.Pool.Wrap(t.Data, "tensor "+t.Name)
+	if err != nil {
+		return nil, err
+	}
+	f.bufs = append(f.bufs, buf)
+	return graph.FromBuffer(metal.View{Buf: buf, Len: int64(len(t.Data))}, t.DType, t.Shape...), nil
+}
+
+// CheckFinite reads every weight and reports the first one that is NaN or
+// infinite.
+func (f *Folder) CheckFinite() error {
+	for _, p := range nn.Params(f.Model) {
+		if t, ok := f.Files.Lookup(p.Name); ok {
+			if err := weights.CheckFinite(t); err != nil {
+				return fmt.Errorf("model %s: %w", f.Dir, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Close unmaps the weights. No array over them may be used afterwards.
+func (f *Folder) Close() {
+	for _, b := range f.bufs {
+		f.rt.Pool.Free(b)
+	}
+	f.bufs = nil
+	if f.Files != nil {
+		f.Files.Close()
+	}
+}

@@ -1,0 +1,71 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+	"github.com/ftmetal/ftmetal/models/nn"
+)
+
+// initStd is the standard deviation of new weights, as GPT-2 and Llama start.
+const initStd = 0.02
+
+// Random is a new float32 model for a config.json: matrices normal with
+// standard deviation 0.02, norms one, biases zero.
+func Random(config string, rt *graph.Runtime, seed uint64) (*Folder, error) {
+	raw, err := os.ReadFile(config)
+	if err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	model, info, err := New(raw)
+	if err != nil {
+		return nil, fmt.Errorf("init %s: %w", config, err)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x1517))
+	for _, p := range nn.Params(model) {
+		n := 1
+		for _, d := range p.Shape {
+			n *= d
+		}
+		v := make([]float32, n)
+		for i := range v {
+			switch {
+			case len(p.Shape) > 1:
+				v[i] = float32(rng.NormFloat64() * initStd)
+			case isNorm(p.Name):
+				v[i] = 1
+			}
+		}
+		p.Array = graph.FromSlice(v, p.Shape...)
+	}
+	return &Folder{Dir: config, Info: info, Config: raw, Model: model, DType: metal.Float32, rt: rt}, nil
+}
+
+// isNorm tells a norm's weight from a bias by its name.
+func isNorm(name string) bool {
+	const suffix = ".weight"
+	return len(name) > len(suffix) && name[len(name)-len(suffix):] == suffix
+}
+
+// Convert changes the dtype of every weight, which copies them.
+func (f *Folder) Convert(ctx context.Context, dt metal.DType) error {
+	if dt == f.DType {
+		return nil
+	}
+	if dt != metal.Float32 && dt != metal.Float16 && dt != metal.BFloat16 {
+		return fmt.Errorf("model %s: dtype %s, want float32, float16 or bfloat16", f.Dir, dt)
+	}
+	for _, p := range nn.Params(f.Model) {
+		a := graph.AsType(p.Array, dt)
+		if err := graph.Eval(ctx, a); err != nil {
+			return fmt.Errorf("model %s: tensor %q: %w", f.Dir, p.Name, err)
+		}
+		p.Array = a
+	}
+	f.DType = dt
+	return nil
+}
