@@ -1,0 +1,151 @@
+package train
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+	"github.com/ftmetal/ftmetal/models"
+	"github.com/ftmetal/ftmetal/models/nn"
+)
+
+// PlanReport predicts the memory and work of a step before it runs.
+type PlanReport struct {
+	WeightBytes  int64 // mapped from files, not counted as use
+	StateBytes   int64 // parameters, moments, gradients, batches
+	ArenaBytes   int64 // temporaries and results of micro-batch and update
+	PeakBytes    int64 // what the pool will count
+	FLOPs        int64 // of one micro-batch, forward and backward
+	Launches     int
+	Recomputed   int // transformer layers whose values are computed again
+	Blocks       int
+	Tokens       int // of one micro-batch
+	RecomputeWhy string
+}
+
+// String is the report as lines of text.
+func (r PlanReport) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Predicted peak %s: state %s + temporaries %s (weights %s are mapped)\n", metal.FormatBytes(r.PeakBytes),
+		metal.FormatBytes(r.StateBytes), metal.FormatBytes(r.ArenaBytes), metal.FormatBytes(r.WeightBytes))
+	fmt.Fprintf(&b, "One micro-batch: %d tokens, %.2f GFLOP in %d kernel launches", r.Tokens, float64(r.FLOPs)/1e9, r.Launches)
+	if r.Recomputed > 0 {
+		fmt.Fprintf(&b, "; %d of %d layers are recomputed in the backward pass (%s)", r.Recomputed, r.Blocks, r.RecomputeWhy)
+	}
+	return b.String()
+}
+
+// ParseBytes reads a size such as 8GiB, 500MB or 1073741824; "" is 0.
+func ParseBytes(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	digits := strings.TrimRight(s, "KMGTiB ")
+	factor, ok := map[string]float64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+		"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[strings.TrimSpace(s[len(digits):])]
+	v, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || !(v >= 0 && v*factor < 1<<60) {
+		return 0, fmt.Errorf("memory size %q is not a number with a unit such as 8GiB", s)
+	}
+	return int64(v * factor), nil
+}
+
+// planStep predicts a step with the given blocks recomputed. It traces and lays
+// out the step and allocates nothing.
+func planStep(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions, rows, cols int) (PlanReport, error) {
+	r := PlanReport{Blocks: m.Blocks(), Tokens: rows * cols}
+	s := newStepper(rt, m, set, opt)
+	micro, update, err := s.plans(rows, cols)
+	if err != nil {
+		return r, err
+	}
+	loss, err := s.lossPlan(rows, cols)
+	if err != nil {
+		return r, err
+	}
+	for _, n := range s.stateSizes() {
+		r.StateBytes += metal.BlockSize(n)
+	}
+	batches := 2
+	if !opt.Padded {
+		batches = 4
+	}
+	r.StateBytes += int64(batches) * metal.BlockSize(int64(4*rows*cols))
+	for _, p := range []*graph.Plan{micro, update, loss} {
+		r.ArenaBytes += p.Bytes()
+		r.PeakBytes = max(r.PeakBytes, p.Bytes())
+	}
+	if opt.Accumulate {
+		r.ArenaBytes += micro.Bytes()
+	}
+	r.PeakBytes = r.StateBytes + r.ArenaBytes
+	r.FLOPs, r.Launches = micro.FLOPs(), micro.Launches()+update.Launches()
+	for _, p := range nn.Params(m) {
+		if p.Array != nil {
+			r.WeightBytes += p.Array.NBytes()
+		}
+	}
+	for _, on := range opt.Recompute {
+		if on {
+			r.Recomputed++
+		}
+	}
+	return r, nil
+}
+
+// chooseRecompute finds which blocks to recompute: none or all when asked,
+// otherwise the fewest that make the step fit the budget (0: no budget).
+func chooseRecompute(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions, rows, cols int, mode string, budget int64) (StepOptions, PlanReport, error) {
+	flags := func(n int) []bool {
+		f := make([]bool, m.Blocks())
+		for i := range n { // the first blocks hold their values longest
+			f[i] = true
+		}
+		return f
+	}
+	try := func(n int) (StepOptions, PlanReport, error) {
+		o := opt
+		o.Recompute = flags(n)
+		r, err := planStep(rt, m, set, o, rows, cols)
+		return o, r, err
+	}
+	why := "grad_checkpoint is on"
+	start := 0
+	if mode == "on" {
+		start = m.Blocks()
+	}
+	o, r, err := try(start)
+	if err != nil {
+		return o, r, err
+	}
+	if budget > 0 && r.PeakBytes > budget && mode == "auto" {
+		why = "to fit " + metal.FormatBytes(budget)
+		lo, hi := 0, m.Blocks() // lo does not fit
+		if o, r, err = try(hi); err != nil {
+			return o, r, err
+		}
+		for r.PeakBytes <= budget && hi-lo > 1 {
+			mid := (lo + hi) / 2
+			_, rm, err := try(mid)
+			if err != nil {
+				return o, r, err
+			}
+			if rm.PeakBytes <= budget {
+				hi = mid
+			} else {
+				lo = mid
+			}
+		}
+		if o, r, err = try(hi); err != nil {
+			return o, r, err
+		}
+	}
+	r.RecomputeWhy = why
+	if budget > 0 && r.PeakBytes > budget {
+		return o, r, fmt.Errorf("train: a step of %d tokens needs %s, and memory_limit is %s: lower max_seq_length, batch_size or the rank, or set grad_checkpoint on",
+			r.Tokens, metal.FormatBytes(r.PeakBytes), metal.FormatBytes(budget))
+	}
+	return o, r, nil
+}

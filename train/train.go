@@ -1,0 +1,388 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/models/weights"
+	"github.com/ftmetal/ftmetal/train/data"
+)
+
+// run is a training run under way.
+type run struct {
+	cfg     *Config
+	s       *session
+	step    *Stepper
+	lr      Schedule
+	state   State
+	train   data.Iterator
+	valid   func() (data.Iterator, error) // a new pass over the validation rows
+	report  Reporter
+	window  window
+	started time.Time
+}
+
+// window sums what happened since the last report.
+type window struct {
+	began                       time.Time
+	micro                       int
+	loss, meanLoss, tokens      float64
+	processed, real, supervised int64
+	gradNorm                    float64
+}
+
+// Run trains as cfg says and reports on it. When ctx ends, it saves a
+// checkpoint and returns ctx's error. Errors leave the files of earlier
+// checkpoints as they are.
+func Run(ctx context.Context, cfg *Config, report Reporter) error {
+	var err error
+	if caught := graph.Catch(func() { err = runTraining(ctx, cfg, report) }); caught != nil {
+		return caught
+	}
+	return err
+}
+
+func runTraining(ctx context.Context, cfg *Config, report Reporter) error {
+	s, err := open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	r := &run{cfg: cfg, s: s, report: report, started: time.Now()}
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if err := r.loop(ctx); err != nil {
+		return err
+	}
+	if cfg.Test {
+		return r.test(ctx)
+	}
+	return nil
+}
+
+// prepare builds the stepper and, on resume, restores it.
+func (r *run) prepare() error {
+	cfg, s := r.cfg, r.s
+	var err error
+	if r.train, err = s.trainIterator(); err != nil {
+		return err
+	}
+	if cfg.Epochs > 0 {
+		cfg.Iters = cfg.Epochs * r.train.StepsPerEpoch()
+	}
+	if r.lr, err = s.schedule(); err != nil {
+		return err
+	}
+	opt, plan, err := s.planned()
+	if err != nil {
+		return err
+	}
+	if r.step, err = NewStepper(s.rt, s.folder.Model, s.set, opt); err != nil {
+		return err
+	}
+	r.state = State{Version: stateVersion, Seed: cfg.Seed, Fingerprint: s.fingerprint()}
+	r.valid = s.validIterator
+	resumed, err := r.resume()
+	if err != nil {
+		return err
+	}
+	r.report(Started{Device: s.rt.Device.Info().Name, DeviceReason: s.rt.Choice.Reason, Model: s.name(), Trainable: int64(s.set.Size), Total: s.total(),
+		Examples: s.train.Len(), ValExamples: s.validLen(), Iters: cfg.Iters, FirstIter: r.state.Iter, Plan: plan, Warnings: s.warnings, ResumedFrom: resumed})
+	return nil
+}
+
+// resume restores a checkpoint, if one is asked for.
+func (r *run) resume() (string, error) {
+	dir := r.cfg.Resume
+	if dir == "auto" {
+		last, err := LastCheckpoint(r.cfg.AdapterPath)
+		if err != nil || last == "" {
+			return "", err
+		}
+		dir = last
+	}
+	if dir == "" {
+		return "", nil
+	}
+	c, err := LoadCheckpoint(dir, r.s.set)
+	if err != nil {
+		return "", err
+	}
+	if c.State.Fingerprint != r.state.Fingerprint {
+		return "", fmt.Errorf("checkpoint %s was made with other settings: it has %s, this run %s", dir, c.State.Fingerprint, r.state.Fingerprint)
+	}
+	if err := r.train.Restore(c.State.Train); err != nil {
+		return "", fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	if err := r.step.Restore(c.Tensors); err != nil {
+		return "", fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	r.state = c.State
+	return dir, nil
+}
+
+// loop runs micro-batches until the last one, and saves.
+func (r *run) loop(ctx context.Context) error {
+	cfg := r.cfg
+	r.window.began = time.Now()
+	for r.state.Iter < cfg.Iters {
+		if cfg.Compat == "" && r.state.Iter == 0 || cfg.Compat != "" && r.state.Iter%cfg.StepsPerEval == 0 && r.state.Iter == 0 {
+			if _, err := r.validate(ctx); err != nil {
+				return r.stop(ctx, err)
+			}
+		}
+		if err := r.microStep(ctx); err != nil {
+			return r.stop(ctx, err)
+		}
+		if err := r.afterMicroStep(ctx); err != nil {
+			if errors.Is(err, errEarlyStop) {
+				break
+			}
+			return r.stop(ctx, err)
+		}
+	}
+	return r.finish(false)
+}
+
+// errEarlyStop ends the loop when validation stopped improving.
+var errEarlyStop = errors.New("train: early stop")
+
+// microStep trains on one batch, and updates at the end of a window of
+// accumulation.
+func (r *run) microStep(ctx context.Context) error {
+	b, err := r.train.Next(ctx)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return errors.New("train: the data ended before the last iteration")
+		}
+		return err
+	}
+	first := r.state.PendingMicro == 0
+	loss, err := r.step.Accumulate(ctx, b, first, r.s.dropoutKey(r.state.Iter))
+	if err != nil {
+		return err
+	}
+	n := float64(b.SupervisedTokens)
+	r.state.Iter++
+	r.state.PendingMicro++
+	r.state.PendingTokens += n
+	r.window.add(b, loss)
+	r.state.Tokens += int64(b.SupervisedTokens)
+	r.state.Real += int64(b.RealTokens)
+	if r.state.PendingMicro == r.cfg.GradAccumulationSteps || r.state.Iter == r.cfg.Iters {
+		if err := r.update(ctx); err != nil {
+			return err
+		}
+	}
+	r.report(Step{Iter: r.state.Iter, Iters: r.cfg.Iters, Loss: loss / max(n, 1), Elapsed: time.Since(r.started)})
+	return nil
+}
+
+// update applies the gradients accumulated so far.
+func (r *run) update(ctx context.Context) error {
+	if r.cfg.SaveGradients != "" && r.state.Updates == 0 {
+		if err := r.saveGradients(); err != nil {
+			return err
+		}
+	}
+	norm, err := r.step.Update(ctx, r.lr(r.state.Updates), r.state.Updates+1, r.state.PendingTokens)
+	if err != nil {
+		return err
+	}
+	r.window.gradNorm = norm
+	r.state.Updates++
+	r.state.PendingMicro, r.state.PendingTokens = 0, 0
+	return nil
+}
+
+// saveGradients writes the mean gradient of the first update.
+func (r *run) saveGradients() error {
+	g, err := r.step.Gradients()
+	if err != nil {
+		return err
+	}
+	for i := range g {
+		g[i] /= float32(max(r.state.PendingTokens, 1))
+	}
+	return weights.WriteFile(r.cfg.SaveGradients, r.s.set.Tensors(g, false), nil)
+}
+
+// afterMicroStep reports, validates and saves when it is time to.
+func (r *run) afterMicroStep(ctx context.Context) error {
+	cfg, i := r.cfg, r.state.Iter
+	if i%cfg.StepsPerReport == 0 || i == cfg.Iters {
+		r.reportProgress()
+	}
+	if i%cfg.StepsPerEval == 0 || i == cfg.Iters {
+		stop, err := r.validate(ctx)
+		if err != nil {
+			return err
+		}
+		if stop {
+			return errEarlyStop
+		}
+	}
+	if i%cfg.SaveEvery == 0 || i == cfg.Iters {
+		return r.save()
+	}
+	return nil
+}
+
+// add counts a batch.
+func (w *window) add(b *data.Batch, loss float64) {
+	w.micro++
+	w.loss += loss
+	w.meanLoss += loss / max(float64(b.SupervisedTokens), 1)
+	w.tokens += float64(b.SupervisedTokens)
+	w.processed += int64(b.Processed)
+	w.real += int64(b.RealTokens)
+	w.supervised += int64(b.SupervisedTokens)
+}
+
+func (r *run) reportProgress() {
+	w := r.window
+	secs := time.Since(w.began).Seconds()
+	loss := w.loss / max(w.tokens, 1)
+	if r.cfg.Compat != "" {
+		loss = w.meanLoss / float64(max(w.micro, 1))
+	}
+	r.report(Progress{Iter: r.state.Iter, Loss: loss, LR: r.lr(max(r.state.Updates-1, 0)), GradNorm: w.gradNorm, ItersPerSec: float64(w.micro) / secs,
+		ProcessedPerSec: float64(w.processed) / secs, RealPerSec: float64(w.real) / secs, SupervisedPerSec: float64(w.supervised) / secs,
+		TrainedTokens: r.state.Tokens, PeakBytes: r.s.rt.Pool.Usage().Peak})
+	r.window = window{began: time.Now()}
+}
+
+// validate measures the loss on the validation rows. stop says that patience
+// has run out.
+func (r *run) validate(ctx context.Context) (stop bool, err error) {
+	if r.s.validLen() == 0 || r.cfg.ValBatches == 0 {
+		return false, nil
+	}
+	it, err := r.valid()
+	if err != nil {
+		return false, err
+	}
+	began := time.Now()
+	loss, n, err := r.evaluate(ctx, it, r.cfg.ValBatches)
+	if err != nil {
+		return false, err
+	}
+	best := r.state.BestVal == nil || loss < *r.state.BestVal
+	if best {
+		r.state.BestVal, r.state.BestIter, r.state.BadEvals = &loss, r.state.Iter, 0
+		if r.state.Iter > 0 {
+			err = r.saveAdapter(filepath.Join(r.cfg.AdapterPath, "best_"+adapterFile))
+		}
+	} else {
+		r.state.BadEvals++
+	}
+	took := time.Since(began)
+	r.window.began = r.window.began.Add(took) // validation is not training time
+	r.report(Validated{Iter: max(r.state.Iter, 1), Loss: loss, Took: took, Batches: n, Best: best})
+	return r.cfg.EarlyStopping > 0 && r.state.BadEvals >= r.cfg.EarlyStopping, err
+}
+
+// evaluate is the mean loss per supervised token over at most limit batches
+// (limit < 0: all).
+func (r *run) evaluate(ctx context.Context, it data.Iterator, limit int) (float64, int, error) {
+	return meanLoss(ctx, r.step, it, limit)
+}
+
+func meanLoss(ctx context.Context, step *Stepper, it data.Iterator, limit int) (float64, int, error) {
+	var loss, tokens float64
+	n := 0
+	for limit < 0 || n < limit {
+		b, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, n, err
+		}
+		l, err := step.Loss(ctx, b)
+		if err != nil {
+			return 0, n, err
+		}
+		loss += l
+		tokens += float64(b.SupervisedTokens)
+		n++
+	}
+	if tokens == 0 {
+		return 0, n, errors.New("train: the evaluation rows have no supervised token")
+	}
+	return loss / tokens, n, nil
+}
+
+// test measures the loss on the test rows.
+func (r *run) test(ctx context.Context) error {
+	it, err := r.s.testIterator(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	loss, n, err := r.evaluate(ctx, it, r.cfg.TestBatches)
+	if err != nil {
+		return err
+	}
+	r.report(Validated{Iter: r.state.Iter, Loss: loss, Took: time.Since(began), Batches: n, Test: true})
+	return nil
+}
+
+// save writes a checkpoint and the adapter at its usual place.
+func (r *run) save() error {
+	tensors, err := r.step.Snapshot()
+	if err != nil {
+		return err
+	}
+	r.state.Train = r.train.Cursor()
+	config := AdapterConfig(r.cfg)
+	path, err := SaveCheckpoint(r.cfg.AdapterPath, r.s.set, &Checkpoint{r.state, tensors}, config)
+	if err != nil {
+		return err
+	}
+	if err := writeBytes(filepath.Join(r.cfg.AdapterPath, configFile), config); err != nil {
+		return err
+	}
+	if err := r.saveAdapter(filepath.Join(r.cfg.AdapterPath, adapterFile)); err != nil {
+		return err
+	}
+	r.report(Saved{Iter: r.state.Iter, Path: path})
+	return pruneCheckpoints(r.cfg.AdapterPath, r.cfg.SaveTotalLimit)
+}
+
+func (r *run) saveAdapter(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	values, err := r.step.Params()
+	if err != nil {
+		return err
+	}
+	return weights.WriteFile(path, r.s.set.Tensors(values, true), map[string]string{"format": "mlx"})
+}
+
+// stop ends the run early: on cancellation it saves first.
+func (r *run) stop(ctx context.Context, cause error) error {
+	if ctx.Err() == nil || !errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	if err := r.save(); err != nil {
+		return errors.Join(cause, err)
+	}
+	if err := r.finish(true); err != nil {
+		return errors.Join(cause, err)
+	}
+	return cause
+}
+
+func (r *run) finish(interrupted bool) error {
+	r.report(Finished{Iter: r.state.Iter, Path: r.cfg.AdapterPath, Interrupted: interrupted, EarlyStop: !interrupted && r.state.Iter < r.cfg.Iters, Took: time.Since(r.started)})
+	return nil
+}
