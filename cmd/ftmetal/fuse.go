@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ftmetal/ftmetal/train"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) fuseCommand() *cobra.Command {
+	var opt train.FuseOptions
+	var shard string
+	cmd := &cobra.Command{
+		Use:   "fuse --model DIR --adapter-path DIR --save-path DIR",
+		Short: "Merge an adapter into its model",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opt.Model == "" {
+				return usageError{errors.New("model is missing: give the folder of a model with --model DIR")}
+			}
+			var err error
+			if opt.MaxShardBytes, err = train.ParseBytes(shard); err != nil {
+				return usageError{fmt.Errorf("--max-shard-size: %w", err)}
+			}
+			opt.Device = device(cmd)
+			if err := a.fuse(cmd.Context(), opt); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, "Saved the merged model to "+opt.SavePath)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&opt.Model, "model", "", "folder of the model")
+	f.StringVar(&opt.AdapterPath, "adapter-path", "adapters", "folder of the adapter")
+	f.StringVar(&opt.SavePath, "save-path", "fused_model", "folder to write")
+	f.StringVar(&opt.DType, "dtype", "", "dtype of the merged weights: float32, bfloat16 or float16 (default: the model's)")
+	f.StringVar(&shard, "max-shard-size", "5GB", "size at which weights go into another file")
+	return cmd
+}

@@ -1,0 +1,7 @@
+package main
+
+import "os"
+
+func main() {
+	os.Exit(newApp(os.Stdin, os.Stdout, os.Stderr).run(os.Args))
+}
