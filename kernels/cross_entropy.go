@@ -1,0 +1,166 @@
+package kernels
+
+import "github.com/ftmetal/ftmetal/metal"
+
+// crossEntropyThreads is CROSS_ENTROPY_THREADS of cross_entropy.h.
+const crossEntropyThreads = 256
+
+// crossEntropyArgs mirrors CrossEntropyArgs of cross_entropy.h.
+type crossEntropyArgs struct {
+	rows, n, scaled uint32
+	_               uint32
+}
+
+// scaleRowsArgs mirrors ScaleRowsArgs of cross_entropy.h.
+type scaleRowsArgs struct{ size, n uint64 }
+
+// CrossEntropy is loss[t] = lse[t] - logits[t, targets[t]] with the log-sum-exp
+// lse[t] of row t, for logits [T, V] and targets int32 [T], contiguous; loss and
+// lse are float32 [T]. The loss of a negative target is 0, that of a target
+// beyond V is NaN.
+func CrossEntropy(e Emitter, logits, targets, loss, lse Tensor) {
+	rows, n := lastAxis(logits)
+	if rows == 0 {
+		return
+	}
+	args := crossEntropyArgs{rows: u32(rows), n: u32(n)}
+	grid, group := rowGrid(rows, n, crossEntropyThreads)
+	e.Emit(metal.Dispatch{Kernel: name("cross_entropy", logits.DType), In: []metal.View{logits.View, targets.View},
+		Out: []metal.View{loss.View, lse.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: 4 * int64(rows) * int64(n)})
+}
+
+// CrossEntropyGrad is out = g[t]·(softmax(logits[t]) - onehot(targets[t])), zeros
+// in rows with a negative target. g, float32 [T], may lack a view and is 1 then;
+// out has the logits' dtype, or any float dtype where they are float32.
+func CrossEntropyGrad(e Emitter, logits, targets, lse, g, out Tensor) {
+	rows, n := lastAxis(logits)
+	if out.Size() == 0 {
+		return
+	}
+	args := crossEntropyArgs{rows: u32(rows), n: u32(n), scaled: flag(g.View.Buf != nil)}
+	kernel, inPlace := name("cross_entropy_grad", logits.DType), []uint32{1}
+	if out.DType != logits.DType {
+		kernel, inPlace = kernel+"_"+out.DType.Suffix(), nil
+	}
+	grid, group := rowGrid(rows, n, crossEntropyThreads)
+	e.Emit(metal.Dispatch{Kernel: kernel, In: []metal.View{logits.View, targets.View, lse.View, orElse(g.View, lse.View)},
+		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: 4 * int64(rows) * int64(n), InPlace: inPlace})
+}
+
+// logitChunks walks over the rows of h @ wᵀ, a chunk at a time, in memory that
+// all chunks share.
+type logitChunks struct {
+	e             Emitter
+	h, w, targets Tensor
+	logits, d     metal.View // d holds dlogits; the logits themselves if h is float32
+}
+
+func newLogitChunks(e Emitter, h, w, targets Tensor, rows int, gradient bool) logitChunks {
+	c := logitChunks{e: e, h: h, w: w, targets: targets}
+	n := int64(min(rows, h.Shape[0])) * int64(w.Shape[0])
+	c.logits = e.Scratch(4 * n)
+	c.d = c.logits
+	if gradient && h.DType != metal.Float32 {
+		c.d = e.Scratch(int64(h.DType.Size()) * n)
+	}
+	return c
+}
+
+// logitsOf computes the logits of rows [begin, end).
+func (c *logitChunks) logitsOf(begin, end int) Tensor {
+	logits := Contig(c.logits, metal.Float32, end-begin, c.w.Shape[0])
+	Gemm(c.e, GemmOp{A: rowRange(c.h, begin, end), B: transposed(c.w), C: logits})
+	return logits
+}
+
+// gradient replaces the logits of rows [begin, end) by their gradient, in h's
+// dtype.
+func (c *logitChunks) gradient(logits, lse, g Tensor, begin, end int) Tensor {
+	d := Contig(c.d, c.h.DType, logits.Shape...)
+	if g.View.Buf != nil {
+		g = rowRange(g, begin, end)
+	}
+	CrossEntropyGrad(c.e, logits, rowRange(c.targets, begin, end), rowRange(lse, begin, end), g, d)
+	return d
+}
+
+// rowRange is rows [begin, end) of t, contiguous.
+func rowRange(t Tensor, begin, end int) Tensor {
+	shape := append([]int{end - begin}, t.Shape[1:]...)
+	row := int64(extent(t.Shape[1:])) * int64(t.DType.Size())
+	return Contig(t.View.Slice(int64(begin)*row, int64(end-begin)*row), t.DType, shape...)
+}
+
+// transposed is the view tᵀ of a matrix.
+func transposed(t Tensor) Tensor {
+	t.Shape, t.Strides = []int{t.Shape[1], t.Shape[0]}, []int{t.Strides[1], t.Strides[0]}
+	return t
+}
+
+// LinearCrossEntropy is CrossEntropy of the logits h @ wᵀ, for h [T, D] and w
+// [V, D] of one dtype, made chunkRows rows at a time. dh0 [T, D], if it has a
+// view, receives d loss[t] / d h[t].
+func LinearCrossEntropy(e Emitter, h, w, targets, loss, lse, dh0 Tensor, chunkRows int) {
+	rows, gradient := h.Shape[0], dh0.View.Buf != nil
+	if rows == 0 {
+		return
+	}
+	chunks := newLogitChunks(e, h, w, targets, chunkRows, gradient)
+	for begin := 0; begin < rows; begin += chunkRows {
+		end := min(begin+chunkRows, rows)
+		logits := chunks.logitsOf(begin, end)
+		CrossEntropy(e, logits, rowRange(targets, begin, end), rowRange(loss, begin, end), rowRange(lse, begin, end))
+		if gradient {
+			d := chunks.gradient(logits, lse, Tensor{}, begin, end)
+			Gemm(e, GemmOp{A: d, B: w, C: rowRange(dh0, begin, end)})
+		}
+	}
+}
+
+// LinearCrossEntropyVJP is the gradient of LinearCrossEntropy's loss for the
+// cotangent g, float32 [T]: dh, and dw; either may lack a view. The logits are
+// made again; dw is summed in float32 over the chunks and rounded once.
+func LinearCrossEntropyVJP(e Emitter, h, w, targets, lse, g, dh, dw Tensor, chunkRows int) {
+	rows, sum := h.Shape[0], dw
+	if rows == 0 {
+		if dw.View.Buf != nil {
+			Fill(e, dw, 0)
+		}
+		return
+	}
+	if dw.View.Buf != nil && dw.DType != metal.Float32 {
+		sum = Contig(e.Scratch(int64(4*dw.Size())), metal.Float32, dw.Shape...)
+	}
+	chunks := newLogitChunks(e, h, w, targets, chunkRows, true)
+	for begin := 0; begin < rows; begin += chunkRows {
+		end := min(begin+chunkRows, rows)
+		d := chunks.gradient(chunks.logitsOf(begin, end), lse, g, begin, end)
+		if dh.View.Buf != nil {
+			Gemm(e, GemmOp{A: d, B: w, C: rowRange(dh, begin, end)})
+		}
+		if dw.View.Buf == nil {
+			continue
+		}
+		product := GemmOp{A: transposed(d), B: rowRange(h, begin, end), C: sum}
+		if begin > 0 {
+			product.D, product.Beta = sum, 1
+		}
+		Gemm(e, product)
+	}
+	if dw.View.Buf != nil && dw.DType != metal.Float32 {
+		Copy(e, sum, dw)
+	}
+}
+
+// ScaleRows multiplies row t of x [T, …] by s[t], float32, into out of x's
+// dtype; all contiguous.
+func ScaleRows(e Emitter, x, s, out Tensor) {
+	n := out.Size()
+	if n == 0 {
+		return
+	}
+	args := scaleRowsArgs{uint64(n), uint64(n / x.Shape[0])}
+	grid, group := gridFor(n)
+	e.Emit(metal.Dispatch{Kernel: name("cross_entropy_scale_rows", x.DType), In: []metal.View{x.View, s.View}, Out: []metal.View{out.View},
+		Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(n), InPlace: []uint32{1}})
+}
