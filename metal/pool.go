@@ -41,6 +41,7 @@ type Pool struct {
 	free       map[int64][]*block // by class, most recently freed last
 	lru        []*block           // least recently freed first
 	live       map[Buffer]*block
+	closed     bool
 }
 
 type block struct {
@@ -87,6 +88,9 @@ func (p *Pool) Alloc(n int64, what string) (Buffer, error) {
 	class := sizeClass(n)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return nil, fmt.Errorf("metal: %s: the pool is closed", what)
+	}
 	if list := p.free[class]; len(list) > 0 {
 		b := list[len(list)-1]
 		if err := p.charge(class, what); err != nil {
@@ -139,15 +143,23 @@ func (p *Pool) Wrap(data []byte, what string) (Buffer, error) {
 		return nil, fmt.Errorf("metal: %s: %w", what, err)
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		p.dev.Free(buf)
+		return nil, fmt.Errorf("metal: %s: the pool is closed", what)
+	}
 	p.live[buf] = &block{buf: buf}
-	p.mu.Unlock()
 	return buf, nil
 }
 
 // Free gives b back. Freeing a buffer twice, or one of another pool, panics.
+// After Close it does nothing: arrays that are collected late may still ask.
 func (p *Pool) Free(b Buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
 	blk, ok := p.live[b]
 	if !ok {
 		panic("metal: Free of a buffer that this pool does not own")
@@ -196,6 +208,21 @@ func (p *Pool) ClearCache() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trim(0)
+}
+
+// Close releases the cache and every block in use. The device stays open.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.trim(0)
+	for b := range p.live {
+		p.dev.Free(b)
+	}
+	clear(p.live)
+	p.usage.Active, p.closed = 0, true
 }
 
 // Usage returns the counters.

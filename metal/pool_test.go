@@ -6,6 +6,7 @@ import (
 
 	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/metal/null"
+	"github.com/ftmetal/ftmetal/metal/soft"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,4 +49,21 @@ func TestPoolCacheEvictsLeastRecentlyFreed(t *testing.T) {
 	require.Equal(t, int64(3*metal.PageSize), p.Usage().Cache, "1 and 2 pages are evicted for the 3-page block")
 	p.ClearCache()
 	require.Zero(t, p.Usage().Cache)
+}
+
+func TestPoolCloseReleasesEverything(t *testing.T) {
+	dev := soft.New(soft.Options{})
+	p := metal.NewPool(dev, metal.PoolOptions{})
+	a, err := p.Alloc(100, "a")
+	require.NoError(t, err)
+	b, err := p.Alloc(100, "b")
+	require.NoError(t, err)
+	p.Free(b)
+	p.Close()
+	require.Zero(t, p.Usage().Active+p.Usage().Cache)
+	require.Nil(t, a.Bytes(), "the device released it")
+	p.Free(a) // an array that is collected late
+	p.Close()
+	_, err = p.Alloc(1, "late")
+	require.EqualError(t, err, "metal: late: the pool is closed")
 }
