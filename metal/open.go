@@ -16,7 +16,7 @@ var (
 )
 
 // preference is the order in which Open("") tries devices: the Apple GPU, then
-// the software device. null and check are only opened by name.
+// the software device. exact, null and check are only opened by name.
 var preference = []string{"metal", "soft"}
 
 // Register makes a device available under name. Device packages call it from

@@ -3,7 +3,8 @@
 // the program with the kernel's name and the element. Guard bytes round every
 // block of memory are checked after each dispatch.
 //
-// It is slow, and finds the dispatch that is wrong instead of the loss that is.
+// The device registered as "check" compares the best device with the exact mode
+// of the software device. It is slow, and finds the dispatch that is wrong instead of the loss that is.
 package check
 
 import (
@@ -24,6 +25,21 @@ const guardBytes = 256
 
 // guardValue fills them: a NaN in every floating-point type.
 const guardValue = 0xFF
+
+func init() {
+	metal.Register("check", func() (metal.Device, error) {
+		primary, _, err := metal.Open("")
+		if err != nil {
+			return nil, err
+		}
+		reference, _, err := metal.Open("exact")
+		if err != nil {
+			primary.Close()
+			return nil, err
+		}
+		return New(primary, reference)
+	})
+}
 
 // Device runs on a primary device and compares with a reference.
 type Device struct {

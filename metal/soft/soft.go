@@ -14,6 +14,11 @@ import (
 
 func init() {
 	metal.Register("soft", func() (metal.Device, error) { return New(FromEnv()), nil })
+	metal.Register("exact", func() (metal.Device, error) {
+		opt := FromEnv()
+		opt.Native = false
+		return New(opt), nil
+	})
 }
 
 // Options chooses how a device runs kernels. The zero value is exact mode in
