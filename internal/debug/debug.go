@@ -3,6 +3,7 @@
 package debug
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 )
@@ -16,9 +17,8 @@ type Variable struct {
 // them.
 func Variables() []Variable {
 	return []Variable{
-		{"FTMETAL_DEVICE", "", "device to open: metal, soft or null; empty picks the best one"},
+		{"FTMETAL_DEVICE", "", "device to open: metal, soft, exact, check or null; empty picks the best one"},
 		{"FTMETAL_DEBUG", "0", "1 device and memory, 2 one line per dispatch with its time"},
-		{"FTMETAL_CHECK", "", "soft: run every dispatch a second time in exact mode and compare"},
 		{"FTMETAL_NATIVE", "1", "0 turns the tuned native kernels of the software device off"},
 		{"FTMETAL_FUSE", "1", "0 turns the fusion of elementwise chains off"},
 		{"FTMETAL_REUSE", "1", "0 gives every temporary memory of its own"},
@@ -52,14 +52,14 @@ func number(name string) int {
 	return n
 }
 
+// Logf writes one line of debug output to standard error.
+func Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, "ftmetal: "+format+"\n", args...) }
+
 // Device is the device to open, "" for the best one.
 func Device() string { return lookup("FTMETAL_DEVICE") }
 
 // Level is the amount of debug output.
 func Level() int { return number("FTMETAL_DEBUG") }
-
-// Check names what each dispatch is compared with, "" for nothing.
-func Check() string { return lookup("FTMETAL_CHECK") }
 
 // Native reports whether native kernels may stand in for Metal ones.
 func Native() bool { return lookup("FTMETAL_NATIVE") != "0" }
