@@ -20,6 +20,9 @@ type CompileOptions struct {
 	// ReuseOutputs keeps the memory of the other outputs between calls: the
 	// next call overwrites them. With it a repeated call allocates nothing.
 	ReuseOutputs bool
+	// Arena is where the temporaries go; functions that never run at the same
+	// time may share one. nil: memory of the function's own.
+	Arena *Arena
 }
 
 // Compiled is a function that is traced, differentiated, fused, planned and
@@ -143,20 +146,11 @@ func (f *Compiled) call(ctx context.Context, args []*Array, profile bool) ([]*Ar
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := c.bindTo(rt, args, f.opt.ReuseOutputs); err != nil {
+	if err := c.bindTo(rt, args, f.opt); err != nil {
 		return nil, nil, err
 	}
-	var times []KernelTime
-	if profile {
-		spent, err := c.bound.program.Profile(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, t := range spent {
-			d := &c.plan.list[i]
-			times = append(times, KernelTime{d.Kernel, c.plan.labels[i], t, d.FLOPs, d.Traffic()})
-		}
-	} else if err := c.bound.program.Run(ctx); err != nil {
+	times, err := c.plan.execute(ctx, c.bound.program, profile)
+	if err != nil {
 		return nil, nil, err
 	}
 	outs := c.outs
@@ -184,18 +178,18 @@ func prepareArgs(ctx context.Context, rt *Runtime, args []*Array) error {
 
 // bindTo makes the plan run on args, reusing the last binding where nothing
 // moved.
-func (c *compiledPlan) bindTo(rt *Runtime, args []*Array, reuse bool) error {
+func (c *compiledPlan) bindTo(rt *Runtime, args []*Array, opt CompileOptions) error {
 	places := make([]argPlace, len(args))
 	datas := make([]*data, len(args))
 	for i, a := range args {
 		places[i] = argPlace{a.data.storage, a.data.base}
 		datas[i] = a.data
 	}
-	if c.bound != nil && reuse && c.bound.rt == rt && slices.Equal(places, c.args) {
+	if c.bound != nil && opt.ReuseOutputs && c.bound.rt == rt && slices.Equal(places, c.args) && opt.Arena.holds(c.bound) {
 		return nil
 	}
 	c.release()
-	b, err := c.plan.bind(rt, datas)
+	b, err := c.plan.bind(rt, datas, opt.Arena)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/ftmetal/ftmetal/internal/debug"
 	"github.com/ftmetal/ftmetal/internal/half"
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
@@ -44,22 +45,46 @@ func Eval(ctx context.Context, arrays ...*Array) error {
 
 // run executes a plan once: memory for the outputs stays, the rest is freed.
 func (p *Plan) run(ctx context.Context, rt *Runtime) ([]*data, error) {
-	b, err := p.bind(rt, nil)
+	b, err := p.bind(rt, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
-	if err := b.program.Run(ctx); err != nil {
+	if _, err := p.execute(ctx, b.program, false); err != nil {
 		return nil, err
 	}
 	return b.outputs, nil
+}
+
+// execute runs a bound plan. With FTMETAL_DEBUG=2 every dispatch is timed and
+// printed.
+func (p *Plan) execute(ctx context.Context, program metal.Program, profile bool) ([]KernelTime, error) {
+	verbose := debug.Level() >= 2
+	if !profile && !verbose {
+		return nil, program.Run(ctx)
+	}
+	spent, err := program.Profile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	times := make([]KernelTime, len(spent))
+	for i, t := range spent {
+		d := &p.list[i]
+		times[i] = KernelTime{d.Kernel, p.labels[i], t, d.FLOPs, d.Traffic()}
+		if verbose {
+			debug.Logf("%4d %-28s %10.3f ms %9.2f GFLOP/s %8.2f GB/s  %s", i, d.Kernel, t.Seconds()*1e3,
+				float64(d.FLOPs)/t.Seconds()/1e9, float64(d.Traffic())/t.Seconds()/1e9, p.labels[i])
+		}
+	}
+	return times, nil
 }
 
 // binding is a plan with memory behind every slot, ready to run.
 type binding struct {
 	rt      *Runtime
 	program metal.Program
-	owned   []metal.Buffer // arena and constants
+	owned   []metal.Buffer // constants, and the arena unless that is shared
+	arena   metal.Buffer   // nil: no temporaries
 	outputs []*data
 	keep    []*storage // memory of others that the program reads
 }
@@ -76,10 +101,17 @@ func (b *binding) close() {
 }
 
 // bind allocates the arena, the constants and the outputs, and prepares the
-// dispatch list. args holds the data of the plan's arguments.
-func (p *Plan) bind(rt *Runtime, args []*data) (*binding, error) {
+// dispatch list. args holds the data of the plan's arguments; shared, if not
+// nil, lends the arena.
+func (p *Plan) bind(rt *Runtime, args []*data, shared *Arena) (*binding, error) {
 	b := &binding{rt: rt}
 	where := make([]metal.View, len(p.slots))
+	if shared != nil {
+		var err error
+		if b.arena, err = shared.reserve(rt, p.ArenaBytes); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.place(b, where, args); err != nil {
 		b.close()
 		return nil, err
@@ -118,9 +150,11 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 		}
 		return buf, err
 	}
-	arena, err := alloc(p.ArenaBytes, "temporaries")
-	if err != nil {
-		return err
+	if b.arena == nil {
+		var err error
+		if b.arena, err = alloc(p.ArenaBytes, "temporaries"); err != nil {
+			return err
+		}
 	}
 	consts, err := alloc(p.consts, "constants")
 	if err != nil {
@@ -153,7 +187,7 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 			v.Buf = s.storage.buf
 			b.keep = append(b.keep, s.storage)
 		case s.into == nil:
-			v.Buf, v.Off = arena, s.off
+			v.Buf, v.Off = b.arena, s.off
 		}
 		where[s.id] = v
 	}

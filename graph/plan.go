@@ -143,13 +143,11 @@ func (p *Plan) Traffic() int64 {
 	return n
 }
 
-// Bytes is the device memory that a binding of the plan takes: arena, constants
-// and the outputs that do not replace an argument, in blocks of the pool.
-func (p *Plan) Bytes() int64 {
+// KeptBytes is the device memory that a binding of the plan takes besides its
+// arena: constants and the outputs that do not replace an argument, in blocks of
+// the pool.
+func (p *Plan) KeptBytes() int64 {
 	var n int64
-	if p.ArenaBytes > 0 {
-		n += metal.BlockSize(p.ArenaBytes)
-	}
 	if p.consts > 0 {
 		n += metal.BlockSize(p.consts)
 	}

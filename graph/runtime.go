@@ -21,7 +21,18 @@ func NewRuntime(name string, budget int64) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	if debug.Level() >= 1 {
+		info := dev.Info()
+		debug.Logf("device %s: %s (%s), memory %s, budget %s", choice.Name, info.Name, choice.Reason, metal.FormatBytes(info.MemoryBytes), metal.FormatBytes(budget))
+	}
 	return &Runtime{dev, metal.NewPool(dev, metal.PoolOptions{Budget: budget}), choice}, nil
+}
+
+// Close releases all memory of the runtime and its device. Arrays over it are
+// invalid then.
+func (rt *Runtime) Close() error {
+	rt.Pool.Close()
+	return rt.Device.Close()
 }
 
 var (
