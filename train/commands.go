@@ -181,7 +181,7 @@ func fuse(ctx context.Context, opt FuseOptions) error {
 	if err != nil {
 		return err
 	}
-	defer rt.Device.Close()
+	defer rt.Close()
 	graph.SetDefault(rt)
 	f, err := models.Load(opt.Model, rt)
 	if err != nil {

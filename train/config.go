@@ -92,7 +92,7 @@ func (c *Config) runOptions() []Option {
 		{"adapter_path", []string{"output_dir"}, &c.AdapterPath, "folder for the adapter and its checkpoints"},
 		{"train", nil, &c.Train, "train (false only evaluates, with test)"},
 		{"test", nil, &c.Test, "evaluate on the test split afterwards"},
-		{"device", nil, &c.Device, "device: metal, soft or null (default: the best there is)"},
+		{"device", nil, &c.Device, "device: metal, soft, exact, check or null (default: the best there is)"},
 		{"compat", nil, &c.Compat, "mlx-lm: follow mlx-lm number for number"},
 		{"batch_size", []string{"micro_batch_size", "per_device_train_batch_size"}, &c.BatchSize, "rows per micro-batch"},
 		{"iters", nil, &c.Iters, "micro-batches to train on"},

@@ -55,6 +55,12 @@ type Saved struct {
 	Path string
 }
 
+// Profiled is the time of each kernel over a run, before it finishes.
+type Profiled struct {
+	Kernels []KernelStat
+	Wall    time.Duration // of training and validation steps, Go's part included
+}
+
 // Finished ends a run.
 type Finished struct {
 	Iter        int
@@ -69,6 +75,7 @@ func (Progress) event()  {}
 func (Step) event()      {}
 func (Validated) event() {}
 func (Saved) event()     {}
+func (Profiled) event()  {}
 func (Finished) event()  {}
 
 // Reporter receives the events of a run in order.

@@ -14,8 +14,8 @@ import (
 // PlanReport predicts the memory and work of a step before it runs.
 type PlanReport struct {
 	WeightBytes  int64 // mapped from files, not counted as use
-	StateBytes   int64 // parameters, moments, gradients, batches
-	ArenaBytes   int64 // temporaries and results of micro-batch and update
+	StateBytes   int64 // parameters, moments, gradients, batches, results
+	ArenaBytes   int64 // temporaries: what the largest part of the step needs
 	PeakBytes    int64 // what the pool will count
 	FLOPs        int64 // of one micro-batch, forward and backward
 	Launches     int
@@ -74,11 +74,11 @@ func planStep(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions,
 	}
 	r.StateBytes += int64(batches) * metal.BlockSize(int64(4*rows*cols))
 	for _, p := range []*graph.Plan{micro, update, loss} {
-		r.ArenaBytes += p.Bytes()
-		r.PeakBytes = max(r.PeakBytes, p.Bytes())
+		r.StateBytes += p.KeptBytes()
+		r.ArenaBytes = max(r.ArenaBytes, metal.BlockSize(p.ArenaBytes))
 	}
 	if opt.Accumulate {
-		r.ArenaBytes += micro.Bytes()
+		r.StateBytes += micro.KeptBytes()
 	}
 	r.PeakBytes = r.StateBytes + r.ArenaBytes
 	r.FLOPs, r.Launches = micro.FLOPs(), micro.Launches()+update.Launches()

@@ -220,7 +220,7 @@ func (s *session) stepOptions() StepOptions {
 		decay = 0
 	}
 	opt := StepOptions{Optimizer: cfg.Optimizer, MaxGradNorm: cfg.MaxGradNorm, Compute: s.compute, Dropout: cfg.Dropout > 0 && cfg.FineTuneType == "lora",
-		Padded: !cfg.Packing, Accumulate: cfg.GradAccumulationSteps > 1,
+		Padded: !cfg.Packing, Accumulate: cfg.GradAccumulationSteps > 1, Profile: cfg.Profile,
 		AdamW: kernels.AdamWOptions{Beta1: cfg.Beta1, Beta2: cfg.Beta2, Eps: cfg.Eps, WeightDecay: decay, BiasCorrection: cfg.BiasCorrection},
 		SGD:   kernels.SGDOptions{Momentum: cfg.Momentum}}
 	if cfg.Compat == "mlx-lm" && cfg.FineTuneType == "lora" {
@@ -298,7 +298,7 @@ func (s *session) close() {
 		s.folder.Close()
 	}
 	if s.rt != nil {
-		s.rt.Device.Close()
+		s.rt.Close()
 	}
 }
 

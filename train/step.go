@@ -25,6 +25,7 @@ type StepOptions struct {
 	Dropout     bool // adapters have dropout: the step takes a random key
 	Padded      bool // rows are padded at the end: no segments, positions from 0
 	Accumulate  bool // several micro-batches per update
+	Profile     bool // time every kernel
 }
 
 // Stepper holds the state of training on the device and the compiled functions
@@ -45,6 +46,8 @@ type Stepper struct {
 
 	first, more, loss *graph.Compiled // gradient of a micro-batch, the same added on, loss alone
 	update            *graph.Compiled
+	profile           *profile    // nil: not wanted
+	arena             graph.Arena // of all four: they run one after another
 }
 
 // batchArrays are the device buffers that a batch of one shape is copied to.
@@ -53,6 +56,9 @@ type batchArrays struct{ tokens, positions, segments, targets *graph.Array }
 // newStepper traces for planning: its state has shapes and no memory.
 func newStepper(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions) *Stepper {
 	s := &Stepper{model: m, set: set, opt: opt, rt: rt, batches: map[[2]int]*batchArrays{}}
+	if opt.Profile {
+		s.profile = &profile{stats: map[string]*KernelStat{}}
+	}
 	m.Recomputed(opt.Recompute, set.InBlock)
 	for _, st := range s.states() {
 		*st.array = graph.Placeholder(st.dtype, st.n)
@@ -80,6 +86,9 @@ func NewStepper(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOption
 	}
 	return s, s.SetParams(set.Values)
 }
+
+// Reserve takes the memory for temporaries at once.
+func (s *Stepper) Reserve(bytes int64) error { return s.arena.Reserve(s.rt, bytes) }
 
 // state is one array that lives as long as the stepper.
 type state struct {
@@ -121,13 +130,13 @@ func (s *Stepper) stateSizes() []int64 {
 func (s *Stepper) compile() {
 	grads := func(add bool) *graph.Compiled {
 		return graph.Compile(func(in []*graph.Array) []*graph.Array { return s.gradients(in, add) },
-			graph.CompileOptions{Donate: map[int]int{0: 1}, ReuseOutputs: true})
+			graph.CompileOptions{Donate: map[int]int{0: 1}, ReuseOutputs: true, Arena: &s.arena})
 	}
 	s.first, s.more = grads(false), grads(true)
 	s.loss = graph.Compile(func(in []*graph.Array) []*graph.Array {
 		s.bindParams(in[0], nil)
 		return []*graph.Array{graph.Sum(s.tokenLosses(in[2:], nil), nil, false)}
-	}, graph.CompileOptions{ReuseOutputs: true})
+	}, graph.CompileOptions{ReuseOutputs: true, Arena: &s.arena})
 	donate := map[int]int{0: 1, 1: 2}
 	if s.opt.Optimizer != "sgd" {
 		donate[2] = 3
@@ -135,7 +144,7 @@ func (s *Stepper) compile() {
 	if s.opt.Compute != metal.Float32 {
 		donate[len(donate)] = len(donate) + 1
 	}
-	s.update = graph.Compile(s.updateGraph, graph.CompileOptions{Donate: donate, ReuseOutputs: true})
+	s.update = graph.Compile(s.updateGraph, graph.CompileOptions{Donate: donate, ReuseOutputs: true, Arena: &s.arena})
 }
 
 // bindParams points the trainable parameters at their ranges of flat, or at the
@@ -341,7 +350,7 @@ func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key
 	if first {
 		f = s.first
 	}
-	outs, err := f.Call(ctx, append([]*graph.Array{s.low, s.g, s.key}, in...)...)
+	outs, err := s.profile.call(ctx, f, append([]*graph.Array{s.low, s.g, s.key}, in...))
 	if err != nil {
 		return 0, err
 	}
@@ -354,7 +363,7 @@ func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	outs, err := s.loss.Call(ctx, append([]*graph.Array{s.low, s.key}, in...)...)
+	outs, err := s.profile.call(ctx, s.loss, append([]*graph.Array{s.low, s.key}, in...))
 	if err != nil {
 		return 0, err
 	}
@@ -369,7 +378,7 @@ func (s *Stepper) Update(ctx context.Context, lr float64, count int, tokens floa
 	if err := graph.WriteState(s.hyper, hyper[:]); err != nil {
 		return 0, err
 	}
-	outs, err := s.update.Call(ctx, s.updateArgs()...)
+	outs, err := s.profile.call(ctx, s.update, s.updateArgs())
 	if err != nil {
 		return 0, err
 	}

@@ -87,6 +87,9 @@ func (r *run) prepare() error {
 	if r.step, err = NewStepper(s.rt, s.folder.Model, s.set, opt); err != nil {
 		return err
 	}
+	if err := r.step.Reserve(plan.ArenaBytes); err != nil {
+		return err
+	}
 	r.state = State{Version: stateVersion, Seed: cfg.Seed, Fingerprint: s.fingerprint()}
 	r.valid = s.validIterator
 	resumed, err := r.resume()
@@ -383,6 +386,9 @@ func (r *run) stop(ctx context.Context, cause error) error {
 }
 
 func (r *run) finish(interrupted bool) error {
+	if r.step.profile != nil {
+		r.report(r.step.profile.event())
+	}
 	r.report(Finished{Iter: r.state.Iter, Path: r.cfg.AdapterPath, Interrupted: interrupted, EarlyStop: !interrupted && r.state.Iter < r.cfg.Iters, Took: time.Since(r.started)})
 	return nil
 }

@@ -37,7 +37,7 @@ func generateText(ctx context.Context, g generation, w io.Writer) (st generation
 	if err != nil {
 		return st, err
 	}
-	defer rt.Device.Close()
+	defer rt.Close()
 	graph.SetDefault(rt)
 	folder, err := models.Load(g.model, rt)
 	if err != nil {

@@ -45,6 +45,8 @@ func Classic(e train.Event) []string {
 		return []string{fmt.Sprintf("Iter %d: Val loss %.3f, Val took %.3fs", e.Iter, e.Loss, e.Took.Seconds())}
 	case train.Saved:
 		return []string{fmt.Sprintf("Iter %d: Saved adapter weights to %s", e.Iter, e.Path)}
+	case train.Profiled:
+		return profileTable(e)
 	case train.Finished:
 		return []string{finished(e)}
 	}
@@ -87,4 +89,28 @@ func Short(d time.Duration) string {
 		return fmt.Sprintf("%dm%02ds", s/60, s%60)
 	}
 	return fmt.Sprintf("%ds", s)
+}
+
+// profileTable lists kernels with what they reached; the last line is what no
+// kernel accounts for.
+func profileTable(e train.Profiled) []string {
+	lines := []string{fmt.Sprintf("%-32s %8s %11s %7s %10s %9s", "kernel", "calls", "ms", "share", "GFLOP/s", "GB/s")}
+	row := func(name, calls string, d time.Duration, flops, traffic int64) {
+		rate := func(n int64) string {
+			if n == 0 || d <= 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%.2f", float64(n)/d.Seconds()/1e9)
+		}
+		lines = append(lines, fmt.Sprintf("%-32s %8s %11.2f %6.2f%% %10s %9s", name, calls, d.Seconds()*1e3, 100*d.Seconds()/math.Max(e.Wall.Seconds(), 1e-9), rate(flops), rate(traffic)))
+	}
+	rest := e.Wall
+	var flops, traffic int64
+	for _, k := range e.Kernels {
+		row(k.Kernel, fmt.Sprint(k.Calls), k.Time, k.FLOPs, k.Traffic)
+		rest, flops, traffic = rest-k.Time, flops+k.FLOPs, traffic+k.Traffic
+	}
+	row("(not in a kernel)", "", max(rest, 0), 0, 0)
+	row("total", "", e.Wall, flops, traffic)
+	return lines
 }

@@ -76,10 +76,21 @@ func field(b *strings.Builder, v reflect.Value) {
 			return
 		}
 	}
-	if v.Kind() == reflect.Struct {
+	switch {
+	case v.Kind() == reflect.Struct:
 		b.WriteByte('{')
 		fields(b, v, false)
 		b.WriteByte('}')
+		return
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		b.WriteByte('[')
+		for i := range v.Len() {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			field(b, v.Index(i))
+		}
+		b.WriteByte(']')
 		return
 	}
 	out, err := json.Marshal(v.Interface())

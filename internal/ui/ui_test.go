@@ -201,3 +201,18 @@ func TestLogKeepsTheFirstFailure(t *testing.T) {
 	require.EqualError(t, l.Err(), "disk full")
 	require.Equal(t, 2, f.writes)
 }
+
+func TestProfile(t *testing.T) {
+	e := train.Profiled{Wall: 2 * time.Second, Kernels: []train.KernelStat{
+		{Kernel: "gemm_f32", Calls: 12, Time: 1500 * time.Millisecond, FLOPs: 3e9, Traffic: 6e8},
+		{Kernel: "copy_f32_f32", Calls: 1, Time: 100 * time.Millisecond, Traffic: 1e9},
+	}}
+	require.Equal(t, []string{
+		"kernel                              calls          ms   share    GFLOP/s      GB/s",
+		"gemm_f32                               12     1500.00  75.00%       2.00      0.40",
+		"copy_f32_f32                            1      100.00   5.00%          -     10.00",
+		"(not in a kernel)                               400.00  20.00%          -         -",
+		"total                                          2000.00 100.00%       1.50      0.80",
+	}, Classic(e))
+	require.Contains(t, JSON(e, time.Time{}), `"kernels":[{"kernel":"gemm_f32","calls":12,"time":1.5,"flops":3000000000,"traffic":600000000},{`)
+}
