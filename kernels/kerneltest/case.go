@@ -1,0 +1,83 @@
+package kerneltest
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// Case is a row of the table: one op in some dtypes, sizes and fills.
+type Case struct {
+	Op     string
+	DTypes []metal.DType
+	Dims   [][]int
+	Fills  []Fill  // nil: Uniform
+	Bench  [][]int // further Dims, for Bench only
+	Make   func(s *Setup)
+}
+
+// Dtypes that many families have in common.
+var (
+	floats   = []metal.DType{metal.Float32, metal.Float16, metal.BFloat16}
+	integers = []metal.DType{metal.Uint8, metal.Uint16, metal.Uint32, metal.Uint64, metal.Int8, metal.Int16, metal.Int32, metal.Int64}
+	all      = append(append([]metal.DType{metal.Bool}, integers...), floats...)
+)
+
+// table holds the cases that the files of the package add.
+var table []Case
+
+func add(cases ...Case) bool {
+	table = append(table, cases...)
+	return true
+}
+
+// instance is one case of a row.
+type instance struct {
+	row   *Case
+	dtype metal.DType
+	dims  []int
+	fill  Fill
+}
+
+func (in instance) name() string {
+	dims := make([]string, len(in.dims))
+	for i, d := range in.dims {
+		dims[i] = fmt.Sprint(d)
+	}
+	size := strings.Join(dims, "x")
+	if size == "" {
+		size = "scalar"
+	}
+	return fmt.Sprintf("%s/%s/%s/%s", in.row.Op, in.dtype.Suffix(), size, in.fill)
+}
+
+// instances calls visit for every case, or for the benchmarks.
+func instances(bench bool, visit func(instance)) {
+	for i := range table {
+		row := &table[i]
+		dims, fills := row.Dims, row.Fills
+		if fills == nil {
+			fills = []Fill{Uniform}
+		}
+		if bench {
+			dims, fills = row.Bench, fills[:1]
+		}
+		for _, dt := range row.DTypes {
+			for _, d := range dims {
+				for _, f := range fills {
+					visit(instance{row, dt, d, f})
+				}
+			}
+		}
+	}
+}
+
+// source is the random stream of a case.
+func source(name string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return rand.New(rand.NewPCG(h.Sum64(), 0))
+}
