@@ -90,6 +90,13 @@ template <class T> T load(const T* p) { return __atomic_load_n(p, __ATOMIC_ACQUI
 template <class T> void store(T* p, T v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 template <class T> T add(T* p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }
 
+// raise makes *p at least v.
+void raise(int64_t* p, int64_t v) {
+  int64_t old = load(p);
+  while (old < v && !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  }
+}
+
 int64_t now() {
   timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -216,8 +223,10 @@ int ft_work(ft_program* p) {
       int64_t end = begin + s->chunk < s->units ? begin + s->chunk : s->units;
       if (native) native->run(&launch, begin, end, w);
       else if (!run_groups(p, i, begin, end, w)) break;
+      // The time is noted before the units count as done: once they do, other
+      // workers run, and time, the next step.
+      if (p->profile) raise(&s->nanos, now() - p->started);
       if (add(&s->done, end - begin) + end - begin < s->units) continue;
-      if (p->profile) s->nanos = now() - p->started;
       announce(p);
     }
     await(p, s);
