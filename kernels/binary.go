@@ -40,6 +40,9 @@ const (
 var binaryOps = []BinaryOp{Add, Subtract, Multiply, Divide, FloorDivide, Remainder, Power, Maximum, Minimum, LogAddExp, ArcTan2, Equal, NotEqual,
 	Less, LessEqual, Greater, GreaterEqual, LogicalAnd, LogicalOr, BitwiseAnd, BitwiseOr, BitwiseXor, LeftShift, RightShift}
 
+// BinaryOps lists the functions, in the order of their codes.
+func BinaryOps() []BinaryOp { return slices.Clone(binaryOps) }
+
 // binaryArgs mirrors BinaryArgs of binary.h.
 type binaryArgs struct {
 	aStrides, bStrides, cStrides [maxDims]int64

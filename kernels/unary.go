@@ -55,6 +55,9 @@ var unaryOps = []UnaryOp{Abs, Negative, Sign, Square, Sqrt, Rsqrt, Reciprocal, E
 	Sin, Cos, Tan, ArcSin, ArcCos, ArcTan, Sinh, Cosh, Tanh, ArcSinh, ArcCosh, ArcTanh, Floor, Ceil, Round, LogicalNot, BitwiseInvert,
 	IsNaN, IsInf, IsFinite, IsPosInf, IsNegInf}
 
+// UnaryOps lists the functions, in the order of their codes.
+func UnaryOps() []UnaryOp { return slices.Clone(unaryOps) }
+
 // unaryArgs mirrors UnaryArgs of unary.h.
 type unaryArgs struct {
 	strides  [maxDims]int64

@@ -80,15 +80,15 @@ METAL_FUNC float log1p_float(float x) {
   if (u == 1.0f) {
     return x;
   }
-  if (isinf(u)) {
+  if (u == INFINITY) {
     return u;
   }
   return precise::log(u) * (x / (u - 1.0f));
 }
 
 METAL_FUNC float sigmoid_float(float x) {
-  float y = 1.0f / (1.0f + precise::exp(-abs(x)));
-  return x < 0.0f ? 1.0f - y : y;
+  float e = precise::exp(-abs(x));
+  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
 METAL_FUNC float sign_float(float x) {

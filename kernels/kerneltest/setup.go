@@ -42,7 +42,8 @@ type Operand struct {
 // block is the memory of one tensor between guards.
 type block struct {
 	view    metal.View
-	written bool // an output or scratch
+	written bool   // an output or scratch
+	mask    []bool // bytes of the view that may change; nil: all
 }
 
 type want struct {
@@ -58,7 +59,7 @@ func (s *Setup) memory(n int64, size int, written bool) *block {
 	for i, all := 0, buf.Bytes(); i < len(all); i++ {
 		all[i] = guardValue
 	}
-	b := &block{metal.View{Buf: buf, Off: off, Len: n}, written}
+	b := &block{view: metal.View{Buf: buf, Off: off, Len: n}, written: written}
 	s.blocks = append(s.blocks, b)
 	return b
 }
