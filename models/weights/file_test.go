@@ -194,6 +194,17 @@ func TestHeaderAccepted(t *testing.T) {
 	}
 }
 
+// MLX writes null where there is no metadata.
+func TestNullMetadata(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	require.NoError(t, os.WriteFile(path, raw(`{"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1), 0o600))
+	f, err := Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	require.Nil(t, f.Metadata())
+	require.Len(t, f.Tensors(), 1)
+}
+
 func TestOpenNotAFile(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Open(dir)

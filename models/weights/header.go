@@ -110,7 +110,7 @@ func parseHeader(text []byte) (*header, error) {
 	h := &header{}
 	err = o.each(func(name string) error {
 		if name == metadataKey {
-			h.metadata, err = o.texts()
+			h.metadata, err = o.textsOrNull()
 			return wrap(err, metadataKey)
 		}
 		e, err := o.entry()

@@ -38,6 +38,11 @@ func (o *jsonReader) each(value func(key string) error) error {
 	if err := o.delim('{', "an object"); err != nil {
 		return err
 	}
+	return o.members(value)
+}
+
+// members reads the rest of an object whose '{' has been read.
+func (o *jsonReader) members(value func(key string) error) error {
 	seen := map[string]bool{}
 	for o.dec.More() {
 		key, err := o.text()
@@ -58,8 +63,24 @@ func (o *jsonReader) each(value func(key string) error) error {
 
 // texts reads an object of strings.
 func (o *jsonReader) texts() (map[string]string, error) {
+	m, err := o.textsOrNull()
+	if err == nil && m == nil {
+		err = mismatch(nil, "an object")
+	}
+	return m, err
+}
+
+// textsOrNull is texts, or nil for the null that MLX writes for no metadata.
+func (o *jsonReader) textsOrNull() (map[string]string, error) {
+	tok, err := o.dec.Token()
+	switch {
+	case err != nil || tok == nil:
+		return nil, err
+	case tok != json.Delim('{'):
+		return nil, mismatch(tok, "an object")
+	}
 	m := map[string]string{}
-	err := o.each(func(key string) error {
+	err = o.members(func(key string) error {
 		s, err := o.text()
 		m[key] = s
 		return wrap(err, "key %q", key)
