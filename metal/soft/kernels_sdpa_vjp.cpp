@@ -1,0 +1,1 @@
+#include "../../kernels/sdpa_vjp.metal"
