@@ -1,0 +1,210 @@
+// Vectors of floats for native kernels, in the namespace of one instruction
+// set: native_isa.h includes this file once for each. They are the compiler's
+// vector types, so that + - * / and comparisons are operators and
+// "mask ? a : b" selects lanes.
+//
+// The functions give the same bits for a lane whatever the other lanes hold,
+// and load_n and store_n touch n elements only: a kernel may cut its work where
+// it likes.
+
+#define FT_OP static inline __attribute__((always_inline))
+
+namespace ft {
+namespace FT_ISA {
+
+#if defined(FT_AVX512)
+constexpr int lanes = 16;
+#elif defined(FT_AVX2)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+typedef float vf __attribute__((vector_size(4 * lanes)));
+typedef int32_t vi __attribute__((vector_size(4 * lanes)));
+typedef uint32_t vu __attribute__((vector_size(4 * lanes)));
+
+FT_OP vf splat(float x) { return x - vf{}; }
+FT_OP vu bits_of(vf x) { return (vu)x; }
+FT_OP vf float_of(vu x) { return (vf)x; }
+FT_OP vf select(vi mask, vf a, vf b) { return mask ? a : b; }
+FT_OP vf abs(vf x) { return float_of(bits_of(x) & 0x7fffffffu); }
+// Where one operand is NaN, the second one is the result.
+FT_OP vf max(vf a, vf b) { return a > b ? a : b; }
+FT_OP vf min(vf a, vf b) { return a < b ? a : b; }
+
+// Conversions of 16-bit floats: exact, and to nearest even. NaNs stay NaNs.
+FT_OP vf from_bf16(vu x) { return float_of(x << 16); }
+FT_OP vu to_bf16(vf x) {
+  vu u = bits_of(x);
+  vu rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  return x != x ? (u >> 16) | 0x40u : rounded;
+}
+FT_OP vf from_f16(vu h) {
+#if defined(FT_AVX512)
+  return (vf)_mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)h));
+#elif defined(FT_AVX2)
+  __m256i p = _mm256_permute4x64_epi64(_mm256_packus_epi32((__m256i)h, (__m256i)h), 0x08);
+  return (vf)_mm256_cvtph_ps(_mm256_castsi256_si128(p));
+#else
+  // Scaling by 2^112 moves the exponent's bias and makes subnormals normal.
+  vu em = (h & 0x7fffu) << 13;
+  vu finite = bits_of(float_of(em) * 0x1p112f);
+  vu bits = em >= 0x0f800000u ? em | 0x7f800000u : finite;
+  return float_of(bits | (h & 0x8000u) << 16);
+#endif
+}
+FT_OP vu to_f16(vf x) {
+#if defined(FT_AVX512)
+  return (vu)_mm512_cvtepu16_epi32(_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(FT_AVX2)
+  return (vu)_mm256_cvtepu16_epi32(_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
+#else
+  // As float_to_half of shim/types.h.
+  vu u = bits_of(x), sign = (u >> 16) & 0x8000u, a = u & 0x7fffffffu;
+  vu normal = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
+  vu tiny = bits_of(float_of(a) + 0.5f) - 0x3f000000u;
+  vu h = a < 0x38800000u ? tiny : normal;
+  h = a >= 0x47800000u ? (vu{} + 0x7c00u) : h;
+  h = a > 0x7f800000u ? (0x7e00u | ((a >> 13) & 0x3ffu)) : h;
+  return h | sign;
+#endif
+}
+
+// load reads lanes elements as floats.
+FT_OP vf load(const float* p) {
+  vf v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+FT_OP vu load_u16(const void* p) {
+#if defined(FT_AVX512)
+  return (vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
+#elif defined(FT_AVX2)
+  return (vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p));
+#else
+  typedef uint16_t vh __attribute__((vector_size(2 * lanes)));
+  vh h;
+  __builtin_memcpy(&h, p, sizeof h);
+  return __builtin_convertvector(h, vu);
+#endif
+}
+FT_OP vf load(const bf16* p) { return from_bf16(load_u16(p)); }
+FT_OP vf load(const f16* p) {
+#if defined(FT_AVX512)
+  return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
+#elif defined(FT_AVX2)
+  return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p));
+#else
+  return from_f16(load_u16(p));
+#endif
+}
+
+// store rounds lanes floats to the memory's type.
+FT_OP void store(float* p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
+FT_OP void store_u16(void* p, vu v) {
+#if defined(FT_AVX512)
+  _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16((__m512i)v));
+#elif defined(FT_AVX2)
+  __m256i s = _mm256_permute4x64_epi64(_mm256_packus_epi32((__m256i)v, (__m256i)v), 0x08);
+  _mm_storeu_si128((__m128i*)p, _mm256_castsi256_si128(s));
+#else
+  typedef uint16_t vh __attribute__((vector_size(2 * lanes)));
+  vh h = __builtin_convertvector(v, vh);
+  __builtin_memcpy(p, &h, sizeof h);
+#endif
+}
+FT_OP void store(bf16* p, vf v) { store_u16(p, to_bf16(v)); }
+FT_OP void store(f16* p, vf v) {
+#if defined(FT_AVX512)
+  _mm256_storeu_si256((__m256i*)p, _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(FT_AVX2)
+  _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+#else
+  store_u16(p, to_f16(v));
+#endif
+}
+
+// load_n reads n < lanes elements; the other lanes are 0.
+template <class T> FT_OP vf load_n(const T* p, int64_t n) {
+  alignas(64) T tail[lanes] = {};
+  memcpy(tail, p, size_t(n) * sizeof(T));
+  return load(tail);
+}
+template <class T> FT_OP void store_n(T* p, vf v, int64_t n) {
+  alignas(64) T tail[lanes];
+  store(tail, v);
+  memcpy(p, tail, size_t(n) * sizeof(T));
+}
+
+// rounded is the value that memory of the type of `as` would hold.
+FT_OP vf rounded(vf x, float) { return x; }
+FT_OP vf rounded(vf x, bf16) { return from_bf16(to_bf16(x)); }
+FT_OP vf rounded(vf x, f16) { return from_f16(to_f16(x)); }
+
+// sum and highest fold the lanes, halves first.
+FT_OP float sum(vf v) {
+  float a[lanes];
+  __builtin_memcpy(a, &v, sizeof v);
+  for (int half = lanes / 2; half; half /= 2)
+    for (int i = 0; i < half; i++) a[i] += a[i + half];
+  return a[0];
+}
+FT_OP float highest(vf v) {
+  float a[lanes];
+  __builtin_memcpy(a, &v, sizeof v);
+  for (int half = lanes / 2; half; half /= 2)
+    for (int i = 0; i < half; i++) a[i] = a[i] > a[i + half] ? a[i] : a[i + half];
+  return a[0];
+}
+
+FT_OP vf sqrt(vf x) {
+#if defined(FT_AVX512)
+  return (vf)_mm512_sqrt_ps((__m512)x);
+#elif defined(FT_AVX2)
+  return (vf)_mm256_sqrt_ps((__m256)x);
+#elif defined(__x86_64__)
+  return (vf)_mm_sqrt_ps((__m128)x);
+#else
+  for (int i = 0; i < lanes; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
+
+// rint rounds to the nearest integer, halves to even; -0 stays.
+FT_OP vf rint(vf x) {
+#if defined(FT_AVX512)
+  return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(FT_AVX2)
+  return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+  return (vf)vrndnq_f32((float32x4_t)x);
+#else
+  // Adding and taking away 2^23 leaves no fraction; larger numbers have none.
+  vf a = abs(x), r = (a + 0x1p23f) - 0x1p23f;
+  r = a < 0x1p23f ? r : a;
+  return float_of(bits_of(r) | (bits_of(x) & 0x80000000u));
+#endif
+}
+FT_OP vf floor(vf x) {
+  vf r = rint(x), down = r - 1.0f;
+  return r > x ? down : r;
+}
+FT_OP vf ceil(vf x) { return -floor(-x); }
+
+// power_of_two is 2^n for whole n in [-126, 127].
+FT_OP vf power_of_two(vf n) { return float_of((vu)(__builtin_convertvector(n, vi) + 127) << 23); }
+
+// scale is x * 2^n, rounded once, for |n| <= 252.
+FT_OP vf scale(vf x, vf n) {
+#if defined(FT_AVX512)
+  return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+  vf half = rint(n * 0.5f);
+  return x * power_of_two(half) * power_of_two(n - half);
+#endif
+}
+
+}  // namespace FT_ISA
+}  // namespace ft
+
+#include "native_math.h"
