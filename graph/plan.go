@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
@@ -141,6 +142,21 @@ func (p *Plan) Traffic() int64 {
 		n += p.list[i].Traffic()
 	}
 	return n
+}
+
+// launchTime is what a dispatch costs whatever it does.
+const launchTime = 4 * time.Microsecond
+
+// Time estimates a run of the plan on a device that computes flops per second
+// and moves bandwidth bytes per second: each dispatch takes the longer of the
+// two.
+func (p *Plan) Time(flops, bandwidth float64) time.Duration {
+	var seconds float64
+	for i := range p.list {
+		d := &p.list[i]
+		seconds += max(float64(d.FLOPs)/flops, float64(d.Traffic())/bandwidth)
+	}
+	return time.Duration(seconds*1e9) + time.Duration(len(p.list))*launchTime
 }
 
 // KeptBytes is the device memory that a binding of the plan takes besides its

@@ -101,7 +101,8 @@ func New(config []byte) (Model, Info, error) {
 	return m, info, err
 }
 
-// Load opens a model folder on rt: weights are mapped, not read.
+// Load opens a model folder on rt. Weights are mapped, not kept in memory; they
+// are read once, to refuse NaN and infinity.
 func Load(dir string, rt *graph.Runtime) (*Folder, error) {
 	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
@@ -118,6 +119,10 @@ func Load(dir string, rt *graph.Runtime) (*Folder, error) {
 	if err := f.bind(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("model %s: %w", dir, err)
+	}
+	if err := f.checkFinite(); err != nil {
+		f.Close()
+		return nil, err
 	}
 	return f, nil
 }
@@ -171,17 +176,14 @@ func (f *Folder) array(t weights.Tensor) (*graph.Array, error) {
 	return graph.FromBuffer(metal.View{Buf: buf, Len: int64(len(t.Data))}, t.DType, t.Shape...), nil
 }
 
-// CheckFinite reads every weight and reports the first one that is NaN or
-// infinite.
-func (f *Folder) CheckFinite() error {
+// checkFinite reads every weight of the model and reports the first one that is
+// NaN or infinite.
+func (f *Folder) checkFinite() error {
+	used := map[string]bool{}
 	for _, p := range nn.Params(f.Model) {
-		if t, ok := f.Files.Lookup(p.Name); ok {
-			if err := weights.CheckFinite(t); err != nil {
-				return fmt.Errorf("model %s: %w", f.Dir, err)
-			}
-		}
+		used[p.Name] = true
 	}
-	return nil
+	return f.Files.CheckFinite(func(name string) bool { return used[name] })
 }
 
 // Close unmaps the weights. No array over them may be used afterwards.

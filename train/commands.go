@@ -17,18 +17,34 @@ import (
 	"github.com/ftmetal/ftmetal/train/data"
 )
 
-// Predict is the plan of a run: what a step will need, without running one.
+// Predict is the plan of a run: the memory and time that a step will need,
+// without running one. It reads the data only if cfg names some.
 func Predict(ctx context.Context, cfg *Config) (r PlanReport, err error) {
-	caught := graph.Catch(func() {
-		var s *session
-		if s, err = open(ctx, cfg); err != nil {
-			return
-		}
-		defer s.close()
-		_, r, err = s.planned()
-	})
+	caught := graph.Catch(func() { r, err = predict(ctx, cfg) })
 	if caught != nil {
 		return r, caught
+	}
+	return r, err
+}
+
+func predict(ctx context.Context, cfg *Config) (PlanReport, error) {
+	s, err := openModel(ctx, cfg)
+	if err != nil {
+		return PlanReport{}, err
+	}
+	defer s.close()
+	if cfg.Data != "" {
+		if err := s.loadData(ctx); err != nil {
+			return PlanReport{}, err
+		}
+	}
+	_, r, err := s.planned()
+	if err != nil {
+		return r, err
+	}
+	speed, ok, err := measure(ctx, s.rt, s.compute)
+	if err == nil && ok {
+		r.expect(speed)
 	}
 	return r, err
 }
@@ -62,19 +78,11 @@ func evaluate(ctx context.Context, cfg *Config) (Evaluation, error) {
 	if err := cfg.Validate(); err != nil {
 		return ev, err
 	}
-	s := &session{cfg: cfg}
+	s, err := openModel(ctx, cfg)
+	if err != nil {
+		return ev, err
+	}
 	defer s.close()
-	var err error
-	if s.budget, err = ParseBytes(cfg.MemoryLimit); err != nil {
-		return ev, err
-	}
-	if s.rt, err = graph.NewRuntime(cfg.Device, s.budget); err != nil {
-		return ev, err
-	}
-	graph.SetDefault(s.rt)
-	if err := s.loadModel(ctx); err != nil {
-		return ev, err
-	}
 	if s.files, err = data.Find(cfg.Data); err != nil {
 		return ev, err
 	}

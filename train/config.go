@@ -184,6 +184,17 @@ var choices = map[string][]string{
 
 // Validate checks values against each other.
 func (c *Config) Validate() error {
+	if err := c.ValidateModel(); err != nil {
+		return err
+	}
+	if c.Data == "" {
+		return fmt.Errorf("data is missing: give a folder or file with --data")
+	}
+	return nil
+}
+
+// ValidateModel is Validate for what needs no data.
+func (c *Config) ValidateModel() error {
 	for _, o := range c.Options() {
 		if allowed, ok := choices[o.Name]; ok {
 			v := *o.Value.(*string)
@@ -213,8 +224,6 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("model is missing: give the folder of a model with --model DIR")
 	case c.Init != "" && c.FineTuneType != "full":
 		return fmt.Errorf("init makes a model with random weights: it needs fine_tune_type full, got %q", c.FineTuneType)
-	case c.Data == "":
-		return fmt.Errorf("data is missing: give a folder or file with --data")
 	case c.Rank < 1 || c.Rank > 1024:
 		return fmt.Errorf("lora_parameters.rank is %d, want 1 to 1024", c.Rank)
 	case c.Dropout >= 1:

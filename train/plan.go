@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
@@ -23,6 +24,16 @@ type PlanReport struct {
 	Blocks       int
 	Tokens       int // of one micro-batch
 	RecomputeWhy string
+	StepTime     time.Duration // expected, of a micro-batch with its update; 0: not known
+	Speed        string        // what StepTime was derived from
+
+	micro, update *graph.Plan
+}
+
+// expect derives the time of a step from a device's speed.
+func (r *PlanReport) expect(s speed) {
+	r.StepTime = r.micro.Time(s.flops, s.bandwidth) + r.update.Time(s.flops, s.bandwidth)
+	r.Speed = s.String()
 }
 
 // String is the report as lines of text.
@@ -33,6 +44,9 @@ func (r PlanReport) String() string {
 	fmt.Fprintf(&b, "One micro-batch: %d tokens, %.2f GFLOP in %d kernel launches", r.Tokens, float64(r.FLOPs)/1e9, r.Launches)
 	if r.Recomputed > 0 {
 		fmt.Fprintf(&b, "; %d of %d layers are recomputed in the backward pass (%s)", r.Recomputed, r.Blocks, r.RecomputeWhy)
+	}
+	if r.StepTime > 0 {
+		fmt.Fprintf(&b, "\nExpected time per step: %.3g s, %.0f tokens/s (from %s)", r.StepTime.Seconds(), float64(r.Tokens)/r.StepTime.Seconds(), r.Speed)
 	}
 	return b.String()
 }
@@ -82,6 +96,7 @@ func planStep(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions,
 	}
 	r.PeakBytes = r.StateBytes + r.ArenaBytes
 	r.FLOPs, r.Launches = micro.FLOPs(), micro.Launches()+update.Launches()
+	r.micro, r.update = micro, update
 	for _, p := range nn.Params(m) {
 		if p.Array != nil {
 			r.WeightBytes += p.Array.NBytes()

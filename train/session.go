@@ -37,6 +37,22 @@ func open(ctx context.Context, cfg *Config) (*session, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	s, err := openModel(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.loadData(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openModel opens the device and the model, and makes what trains.
+func openModel(ctx context.Context, cfg *Config) (*session, error) {
+	if err := cfg.ValidateModel(); err != nil {
+		return nil, err
+	}
 	s := &session{cfg: cfg}
 	var err error
 	if s.budget, err = ParseBytes(cfg.MemoryLimit); err != nil {
@@ -46,18 +62,11 @@ func open(ctx context.Context, cfg *Config) (*session, error) {
 		return nil, err
 	}
 	graph.SetDefault(s.rt)
-	if err := s.load(ctx); err != nil {
+	if err := s.loadModel(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *session) load(ctx context.Context) error {
-	if err := s.loadModel(ctx); err != nil {
-		return err
-	}
-	return s.loadData(ctx)
 }
 
 // loadModel opens the model and makes what trains.

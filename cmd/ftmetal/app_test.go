@@ -160,7 +160,7 @@ func TestUsageErrors(t *testing.T) {
 		"train -c " + dir + "/no.yaml":                 `no.yaml: no such file or directory`,
 		"eval --data d":                                `model is missing`,
 		"eval --model m --iters 5":                     `unknown flag --iters`,
-		"plan --model m":                               `data is missing`,
+		"plan --data d":                                `model is missing`,
 		"plan --dry-run":                               `unknown flag --dry-run`,
 		"generate --prompt x":                          `model is missing`,
 		"generate --model m":                           `prompt is missing`,
@@ -268,7 +268,7 @@ func TestEval(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	f := newFake("")
-	require.Zero(t, f.line("plan --model m --data d --batch-size 3"))
+	require.Zero(t, f.line("plan --model m --batch-size 3"))
 	require.Equal(t, 3, f.cfg.BatchSize)
 	require.Equal(t, train.PlanReport{PeakBytes: 1 << 30, Tokens: 77}.String()+"\n", f.out.String())
 }

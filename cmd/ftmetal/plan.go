@@ -8,13 +8,16 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "plan --model DIR --data DIR [-c run.yaml]",
-		Short: "Predict the memory and the work of a training step without running it",
+		Use:   "plan --model DIR [-c run.yaml]",
+		Short: "Predict the peak memory and the time of a training step without running it",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := validSettings(cmd)
+			cfg, _, err := settings(cmd)
 			if err != nil {
 				return err
+			}
+			if err := cfg.ValidateModel(); err != nil {
+				return usageError{err}
 			}
 			plan, err := a.predict(cmd.Context(), cfg)
 			if err != nil {

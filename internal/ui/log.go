@@ -48,9 +48,12 @@ func JSON(e train.Event, at time.Time) string {
 	return b.String()
 }
 
-// fields appends the fields of a struct; comma says that others came before.
+// fields appends the exported fields of a struct; comma says that others came before.
 func fields(b *strings.Builder, v reflect.Value, comma bool) {
 	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue
+		}
 		if comma {
 			b.WriteByte(',')
 		}

@@ -9,9 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // The names that Hugging Face and mlx-lm give to a model's files.
@@ -232,6 +235,38 @@ func (s *Set) TotalBytes() int64 {
 		total += int64(len(t.Data))
 	}
 	return total
+}
+
+// CheckFinite reads the tensors whose names wanted admits, on all processors,
+// and returns an error with file, tensor, index and value of the first that is
+// NaN or infinite. Pages that have been read are given back to the system's
+// cache, so that the process does not grow by the size of the model.
+func (s *Set) CheckFinite(wanted func(name string) bool) error {
+	var checks []func() error
+	for _, f := range s.files {
+		for _, t := range f.tensors {
+			if wanted(t.Name) {
+				checks = append(checks, func() error { return wrap(checkFinite(t, dropPages), "safetensors file %s", f.path) })
+			}
+		}
+	}
+	errs := make([]error, len(checks))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(checks)); i = next.Add(1) - 1 {
+				errs[i] = checks[i]()
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close unmaps all files; reading the Data of their tensors afterwards crashes.

@@ -22,27 +22,53 @@ var exponents = map[metal.DType]struct{ all, low uint64 }{
 
 // CheckFinite reads all of t and returns an error with name, index and value
 // of the first element that is NaN or infinite. Integers are always finite.
-func CheckFinite(t Tensor) error {
-	e, ok := exponents[t.DType]
+func CheckFinite(t Tensor) error { return checkFinite(t, func([]byte) {}) }
+
+// finiteChunk is how many bytes checkFinite reads before it lets go of them.
+const finiteChunk = 8 << 20
+
+// checkFinite is CheckFinite; done gets every stretch of data that has been
+// read.
+func checkFinite(t Tensor, done func(read []byte)) error {
+	for at := 0; at < len(t.Data); at += finiteChunk {
+		end := min(at+finiteChunk, len(t.Data))
+		if !allFinite(t.DType, t.Data[at:end]) {
+			return findNonFinite(t, at)
+		}
+		done(t.Data[at:end])
+	}
+	return nil
+}
+
+// allFinite reports whether no number in data is NaN or infinite.
+func allFinite(dt metal.DType, data []byte) bool {
+	e, ok := exponents[dt]
 	if !ok {
-		return nil
+		return true
 	}
 	// Adding the lowest exponent bit carries into the sign bit just where all
 	// are set; without its sign and mantissa, a number does not carry further.
 	signs := e.all + e.low
 	const block = 64
-	n := len(t.Data) / block * block
-	for at := 0; at < n; at += block {
-		b := t.Data[at : at+block : at+block]
+	for len(data) >= block {
+		b := data[:block:block]
 		found := uint64(0)
 		for i := 0; i < block; i += 8 {
 			found |= binary.LittleEndian.Uint64(b[i:])&e.all + e.low
 		}
 		if found&signs != 0 {
-			return findNonFinite(t, at)
+			return false
 		}
+		data = data[block:]
 	}
-	return findNonFinite(t, n)
+	// A tail of zeros is finite.
+	var tail [block]byte
+	copy(tail[:], data)
+	found := uint64(0)
+	for i := 0; i < block; i += 8 {
+		found |= binary.LittleEndian.Uint64(tail[i:])&e.all + e.low
+	}
+	return found&signs == 0
 }
 
 // findNonFinite looks at t element by element, beginning at byte from.

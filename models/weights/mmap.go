@@ -4,6 +4,7 @@ package weights
 
 import (
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,3 +16,18 @@ func mapFile(f *os.File, size int64) ([]byte, error) {
 
 // unmapFile ends a mapping of mapFile.
 func unmapFile(data []byte) error { return unix.Munmap(data) }
+
+// dropPages lets the system take back the pages that lie wholly in a part of a
+// mapping; they are read from the file again when they are used. Only for parts
+// of mapFile's mappings: other memory would become zero.
+func dropPages(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	page := os.Getpagesize()
+	skip := -int(uintptr(unsafe.Pointer(&data[0]))) & (page - 1)
+	if n := (len(data) - skip) &^ (page - 1); n > 0 {
+		// Advice that is not taken costs memory and nothing else.
+		_ = unix.Madvise(data[skip:skip+n], unix.MADV_DONTNEED)
+	}
+}

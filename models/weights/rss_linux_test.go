@@ -59,3 +59,27 @@ func TestOpenDirDoesNotRead(t *testing.T) {
 	require.NoError(t, CheckFinite(one))
 	require.Less(t, resident(t)-before, int64(120<<20))
 }
+
+// The check of all weights reads a model without keeping it resident, and finds
+// a NaN in its last element.
+func TestCheckFiniteOfASet(t *testing.T) {
+	dir := t.TempDir()
+	sparse(t, filepath.Join(dir, shard1), "a", 4)
+	sparse(t, filepath.Join(dir, shard2), "b", 4)
+	s, err := OpenDir(dir)
+	require.NoError(t, err)
+	defer s.Close()
+	before := resident(t)
+	all := func(string) bool { return true }
+	require.NoError(t, s.CheckFinite(all))
+	require.Less(t, resident(t)-before, int64(40<<20))
+	f, err := os.OpenFile(filepath.Join(dir, shard2), os.O_RDWR, 0)
+	require.NoError(t, err)
+	info, err := f.Stat()
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{0xc0, 0x7f}, info.Size()-2)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.EqualError(t, s.CheckFinite(all), "safetensors file "+filepath.Join(dir, shard2)+`: tensor "b.3": element [4095 8191] is NaN, want a finite number`)
+	require.NoError(t, s.CheckFinite(func(name string) bool { return name != "b.3" }))
+}
