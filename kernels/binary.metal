@@ -43,15 +43,16 @@ METAL_FUNC T power_int(T a, T b) {
   if (b < T(0)) {
     return T(a == T(1) ? 1 : (a == T(-1) ? ((b & T(1)) ? -1 : 1) : 0));
   }
-  T r = T(1);
+  typedef typename wrapping<T>::type W;
+  W r = 1, square = W(a);
   while (b != T(0)) {
     if (b & T(1)) {
-      r = T(r * a);
+      r *= square;
     }
-    a = T(a * a);
+    square *= square;
     b = T(b >> 1);
   }
-  return r;
+  return T(r);
 }
 
 template <typename T>
@@ -59,8 +60,8 @@ METAL_FUNC T remainder_int(T a, T b) {
   if (b == T(0)) {
     return T(0);
   }
-  if (T(b + T(1)) == T(0)) {
-    return T(0); // -1: the quotient may not fit
+  if (b < T(0) && b == T(-1)) {
+    return T(0); // the quotient may not fit
   }
   T r = T(a % b);
   if (r != T(0) && (r < T(0)) != (b < T(0))) {
@@ -74,18 +75,20 @@ METAL_FUNC T divide_int(T a, T b) {
   if (b == T(0)) {
     return T(0);
   }
-  if (T(b + T(1)) == T(0) && b < T(0)) {
-    return T(T(0) - a);
+  if (b < T(0) && b == T(-1)) {
+    typedef typename wrapping<T>::type W;
+    return T(W(0) - W(a));
   }
   return T(a / b);
 }
 
 template <typename T>
 METAL_FUNC T binary_int(uint op, T a, T b) {
+  typedef typename wrapping<T>::type W;
   switch (op) {
-    case BINARY_ADD: return T(a + b);
-    case BINARY_SUBTRACT: return T(a - b);
-    case BINARY_MULTIPLY: return T(a * b);
+    case BINARY_ADD: return T(W(a) + W(b));
+    case BINARY_SUBTRACT: return T(W(a) - W(b));
+    case BINARY_MULTIPLY: return T(W(a) * W(b));
     case BINARY_FLOOR_DIVIDE: return divide_int<T>(a, b);
     case BINARY_REMAINDER: return remainder_int<T>(a, b);
     case BINARY_POWER: return power_int<T>(a, b);
@@ -94,7 +97,7 @@ METAL_FUNC T binary_int(uint op, T a, T b) {
     case BINARY_BITWISE_AND: return T(a & b);
     case BINARY_BITWISE_OR: return T(a | b);
     case BINARY_BITWISE_XOR: return T(a ^ b);
-    case BINARY_LEFT_SHIFT: return T(a << b);
+    case BINARY_LEFT_SHIFT: return T(W(a) << b);
     default: return T(a >> b);
   }
 }

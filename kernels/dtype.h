@@ -10,6 +10,12 @@ template <typename T> struct accum { typedef T type; };
 template <> struct accum<half> { typedef float type; };
 template <> struct accum<bfloat> { typedef float type; };
 
+// wrapping<T>::type is the unsigned type in which integers of type T are added
+// and multiplied: overflow is defined there, and none is promoted to int.
+template <typename T> struct wrapping { typedef uint32_t type; };
+template <> struct wrapping<int64_t> { typedef uint64_t type; };
+template <> struct wrapping<uint64_t> { typedef uint64_t type; };
+
 // is_float<T>::value tells floating-point types from integers.
 template <typename T> struct is_float { static constant constexpr bool value = false; };
 template <> struct is_float<float> { static constant constexpr bool value = true; };

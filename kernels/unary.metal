@@ -37,12 +37,13 @@ template <typename T>
   if (i >= args.size) {
     return;
   }
+  typedef typename wrapping<T>::type W;
   T v = x[unary_place(args, i)];
   switch (args.op) {
-    case UNARY_ABS: v = v < T(0) ? T(T(0) - v) : v; break;
-    case UNARY_NEGATIVE: v = T(T(0) - v); break;
+    case UNARY_ABS: v = v < T(0) ? T(W(0) - W(v)) : v; break;
+    case UNARY_NEGATIVE: v = T(W(0) - W(v)); break;
     case UNARY_SIGN: v = T(T(v > T(0)) - T(v < T(0))); break;
-    case UNARY_SQUARE: v = T(v * v); break;
+    case UNARY_SQUARE: v = T(W(v) * W(v)); break;
     case UNARY_BITWISE_INVERT: v = T(~v); break;
     default: break; // floor, ceil, round
   }

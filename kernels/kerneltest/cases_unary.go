@@ -39,14 +39,14 @@ func unaryCases() []Case {
 		if !ok {
 			domain = [2]float64{-8, 8}
 		}
-		cases = append(cases, unaryCase(op, "", floats, [][]int{{257}}, nil, func(s *Setup) *Operand {
+		cases = append(cases, unaryCase(op, "", floats, [][]int{{1031}}, nil, func(s *Setup) *Operand {
 			return s.InOf(s.DType, func(int) float64 { return domain[0] + (domain[1]-domain[0])*s.Rand.Float64() }, s.Dims...)
-		}), unaryCase(op, "/spread", floats, [][]int{{1023}}, nil, func(s *Setup) *Operand {
+		}), unaryCase(op, "/spread", floats, [][]int{{1031}}, nil, func(s *Setup) *Operand {
 			return s.InOf(s.DType, func(int) float64 { return spread(s, s.DType) }, s.Dims...)
 		}), unaryCase(op, "", floats, [][]int{{257}}, []Fill{Special}, nil))
 	}
 	for _, op := range []kernels.UnaryOp{kernels.Abs, kernels.Negative, kernels.Sign, kernels.Square, kernels.BitwiseInvert, kernels.Floor, kernels.Ceil, kernels.Round} {
-		cases = append(cases, unaryCase(op, "", integers, [][]int{{257}}, []Fill{Uniform, Bits}, nil))
+		cases = append(cases, unaryCase(op, "", integers, [][]int{{257}}, []Fill{Uniform, Bits, Special}, nil))
 	}
 	for _, op := range []kernels.UnaryOp{kernels.LogicalNot, kernels.BitwiseInvert, kernels.Abs, kernels.Square} {
 		cases = append(cases, unaryCase(op, "", []metal.DType{metal.Bool}, [][]int{{33}}, nil, nil))

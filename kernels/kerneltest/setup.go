@@ -113,6 +113,9 @@ func (s *Setup) words(f Fill, dt metal.DType, shape []int) func(i int) uint64 {
 	if f == Bits && dt.IsInteger() {
 		return func(int) uint64 { return s.Rand.Uint64() >> (64 - 8*dt.Size()) }
 	}
+	if f == Special && dt.IsInteger() {
+		return func(int) uint64 { return ends[s.Rand.IntN(len(ends))] >> (64 - 8*dt.Size()) }
+	}
 	n, last := 1, 0.0
 	if len(shape) > 0 {
 		n = shape[len(shape)-1]
