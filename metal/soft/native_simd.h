@@ -136,6 +136,39 @@ template <class T> FT_OP void store_n(T* p, vf v, int64_t n) {
   memcpy(p, tail, size_t(n) * sizeof(T));
 }
 
+// each calls f(i, k) for the vectors of n elements: k is Whole, or Part for
+// what is left at the end. load and store take it; keep puts a value into the
+// lanes past the end.
+struct Whole {};
+struct Part { int64_t n; };
+template <class T> FT_OP vf load(const T* p, Whole) { return load(p); }
+template <class T> FT_OP vf load(const T* p, Part k) { return load_n(p, k.n); }
+template <class T> FT_OP void store(T* p, vf v, Whole) { store(p, v); }
+template <class T> FT_OP void store(T* p, vf v, Part k) { store_n(p, v, k.n); }
+FT_OP vf keep(vf v, Whole, float) { return v; }
+FT_OP vf keep(vf v, Part k, float rest) {
+  for (int64_t i = k.n; i < lanes; i++) v[i] = rest;
+  return v;
+}
+template <class F> FT_OP void each(int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) f(i, Whole{});
+  if (i < n) f(i, Part{n - i});
+}
+// each4 calls f(i, k, j) with j from 0 to 3: which of four sums to add to, so
+// that additions do not wait for each other.
+template <class F> FT_OP void each4(int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    f(i, Whole{}, 0);
+    f(i + lanes, Whole{}, 1);
+    f(i + 2 * lanes, Whole{}, 2);
+    f(i + 3 * lanes, Whole{}, 3);
+  }
+  for (; i + lanes <= n; i += lanes) f(i, Whole{}, 0);
+  if (i < n) f(i, Part{n - i}, 1);
+}
+
 // rounded is the value that memory of the type of `as` would hold.
 FT_OP vf rounded(vf x, float) { return x; }
 FT_OP vf rounded(vf x, bf16) { return from_bf16(to_bf16(x)); }
@@ -156,6 +189,9 @@ FT_OP float highest(vf v) {
     for (int i = 0; i < half; i++) a[i] = a[i] > a[i + half] ? a[i] : a[i + half];
   return a[0];
 }
+
+FT_OP float sum(const vf v[4]) { return sum((v[0] + v[1]) + (v[2] + v[3])); }
+FT_OP float highest(const vf v[4]) { return highest(max(max(v[0], v[1]), max(v[2], v[3]))); }
 
 FT_OP vf sqrt(vf x) {
 #if defined(FT_AVX512)

@@ -1,0 +1,85 @@
+// Native softmax: kernels/softmax.metal, a row at a time.
+#ifndef FT_ISA
+#include "native_rows.h"
+
+#include "../../kernels/softmax.h"
+
+#define FT_SOURCE "native_softmax.cpp"
+#include "native_isa.h"
+#endif
+
+#ifdef FT_ISA
+namespace ft {
+namespace FT_ISA {
+namespace {
+
+// top_of is the maximum of a row; NaNs are passed over.
+template <class T> float top_of(const T* x, int64_t n) {
+  vf low = splat(-__builtin_inff()), m[4] = {low, low, low, low};
+  each4(n, [&](int64_t i, auto k, int j) { m[j] = max(keep(load(x + i, k), k, -__builtin_inff()), m[j]); });
+  return highest(m);
+}
+
+// exps writes e^(x - top) to e, which may be x, and returns its sum.
+template <class T> float exps(const T* x, float* e, int64_t n, float top) {
+  vf s[4] = {};
+  each4(n, [&](int64_t i, auto k, int j) {
+    vf v = exp(load(x + i, k) - top);
+    store(e + i, v, k);
+    s[j] = s[j] + keep(v, k, 0.0f);
+  });
+  return sum(s);
+}
+
+float* floats_of(float* out, ft_worker*, int64_t) { return out; }
+template <class T> float* floats_of(T*, ft_worker* w, int64_t n) { return static_cast<float*>(ft_scratch(w, size_t(n) * sizeof(float))); }
+
+template <class T> void softmax(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  const SoftmaxArgs& args = *static_cast<const SoftmaxArgs*>(l->args);
+  const int64_t n = args.n;
+  each_row(args, begin, end, [&](int64_t row) {
+    const T* x = static_cast<const T*>(l->bufs[0]) + row * n;
+    T* out = static_cast<T*>(l->bufs[1]) + row * n;
+    float* e = floats_of(out, w, n);
+    const float scale = 1.0f / exps(x, e, n, top_of(x, n));
+    each(n, [&](int64_t i, auto k) { store(out + i, load(e + i, k) * scale, k); });
+  });
+}
+
+template <class T> void softmax_vjp(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const SoftmaxArgs& args = *static_cast<const SoftmaxArgs*>(l->args);
+  const int64_t n = args.n;
+  each_row(args, begin, end, [&](int64_t row) {
+    const T* y = static_cast<const T*>(l->bufs[0]) + row * n;
+    const T* dy = static_cast<const T*>(l->bufs[1]) + row * n;
+    T* dx = static_cast<T*>(l->bufs[2]) + row * n;
+    vf d[4] = {};
+    each4(n, [&](int64_t i, auto k, int j) { d[j] = d[j] + load(y + i, k) * load(dy + i, k); });
+    const float dot = sum(d);
+    each(n, [&](int64_t i, auto k) { store(dx + i, load(y + i, k) * (load(dy + i, k) - dot), k); });
+  });
+}
+
+template <class T> void softmax_logsumexp(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const SoftmaxArgs& args = *static_cast<const SoftmaxArgs*>(l->args);
+  const int64_t n = args.n;
+  each_row(args, begin, end, [&](int64_t row) {
+    const T* x = static_cast<const T*>(l->bufs[0]) + row * n;
+    const float top = top_of(x, n), shift = __builtin_isinf(top) ? 0.0f : top;
+    vf s[4] = {};
+    each4(n, [&](int64_t i, auto k, int j) { s[j] = s[j] + keep(exp(load(x + i, k) - shift), k, 0.0f); });
+    store_n(static_cast<T*>(l->bufs[1]) + row, splat(shift + __builtin_logf(sum(s))), 1);
+  });
+}
+
+}  // namespace
+}  // namespace FT_ISA
+}  // namespace ft
+
+#else
+
+FT_NATIVE_FLOATS(softmax, ft::row_pieces<SoftmaxArgs>, softmax);
+FT_NATIVE_FLOATS(softmax_vjp, ft::row_pieces<SoftmaxArgs>, softmax_vjp);
+FT_NATIVE_FLOATS(softmax_logsumexp, ft::row_pieces<SoftmaxArgs>, softmax_logsumexp);
+
+#endif
