@@ -76,7 +76,8 @@ static ft_launch launch_of(const ft_step* s) {
                    s->bytes,
                    s->args,
                    {s->grid[0], s->grid[1], s->grid[2]},
-                   {s->group[0], s->group[1], s->group[2]}};
+                   {s->group[0], s->group[1], s->group[2]},
+                   s->workers};
 }
 
 int64_t ft_native_units(const ft_step* s) {

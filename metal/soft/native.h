@@ -27,6 +27,7 @@ struct ft_launch {
   const int64_t* bytes;
   const void* args;
   uint32_t grid[3], group[3];
+  int64_t workers;  // host threads that may share it: a hint for the number of pieces, not for results
 };
 
 // The host thread that runs a piece.

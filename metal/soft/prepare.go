@@ -160,6 +160,7 @@ func (p *program) pack(entries []*entry) {
 func (p *program) plan(s *C.ft_step, e *entry, op *metal.Dispatch) {
 	s.grid = [3]C.uint32_t{C.uint32_t(op.Grid.X), C.uint32_t(op.Grid.Y), C.uint32_t(op.Grid.Z)}
 	s.group = [3]C.uint32_t{C.uint32_t(op.Group.X), C.uint32_t(op.Group.Y), C.uint32_t(op.Group.Z)}
+	s.workers = C.int64_t(p.dev.opt.Workers)
 	atLeast := int64(1)
 	if p.dev.opt.Native && e.native != nil {
 		s.native = e.native

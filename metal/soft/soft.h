@@ -30,6 +30,7 @@ typedef struct {
   int64_t* bytes;
   const void* args;
   uint32_t grid[3], group[3];
+  int64_t workers; // of the device
   int64_t units; // threadgroups, or the native kernel's pieces
   int64_t chunk; // units that a worker takes at a time
   int64_t nanos; // from the start of the run to the end of the step, when profiling

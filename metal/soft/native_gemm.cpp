@@ -1,0 +1,137 @@
+// Native gemm: kernels/gemm.metal. This file divides a launch into pieces of C
+// and picks the instruction set; native_gemm_core.h computes a piece.
+#include "native_gemm.h"
+
+#include "../../kernels/gemm.h"
+
+namespace ft {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+const GemmIsa* isa_for(GemmTypes types) {
+  const ft_cpu_features* cpu = ft_cpu();
+  const bool pairs = types == gemm_bf16 || types == gemm_bf16_f32;
+  if (pairs && cpu->avx512_bf16 && gemm_avx512_bf16()) return gemm_avx512_bf16();
+  if (cpu->avx512 && gemm_avx512()) return gemm_avx512();
+  if (cpu->avx2 && gemm_avx2()) return gemm_avx2();
+  return gemm_base();
+}
+
+int64_t element(GemmTypes types, bool of_c) { return types == gemm_f32 || (of_c && types >= gemm_f16_f32) ? 4 : 2; }
+
+template <class P> Matrix<P> matrix(P p, int64_t ld, uint32_t trans) { return trans ? Matrix<P>{p, 1, ld} : Matrix<P>{p, ld, 1}; }
+
+// job is the product of batch z. A product of few columns is turned into one of
+// few rows.
+GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
+  const GemmArgs& args = *static_cast<const GemmArgs*>(l->args);
+  auto at = [&](int i, int64_t batch, bool of_c) {
+    return static_cast<char*>(l->bufs[i]) + z * batch * element(types, of_c);
+  };
+  GemmJob g;
+  g.a = matrix<const void*>(at(0, args.batchA, false), args.lda, args.transA);
+  g.b = matrix<const void*>(at(1, args.batchB, false), args.ldb, args.transB);
+  g.d = matrix<const void*>(at(2, args.batchD, true), args.ldd, 0);
+  g.u = matrix<const void*>(l->bufs[3], args.ldu, args.transU);
+  g.v = matrix<const void*>(l->bufs[4], args.ldv, args.transV);
+  g.c = matrix<void*>(at(5, args.batchC, true), args.ldc, 0);
+  g.m = args.m, g.n = args.n, g.k = args.k, g.r = args.r;
+  g.alpha = args.alpha, g.beta = args.beta;
+  g.low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
+  g.has_d = args.hasD != 0;
+  if (g.n > gemm_skinny || g.m <= g.n) return g;
+  const GemmJob t = g;
+  g.a = t.b.transposed(), g.b = t.a.transposed();
+  g.u = t.v.transposed(), g.v = t.u.transposed();
+  g.c = t.c.transposed(), g.d = t.d.transposed();
+  g.m = t.n, g.n = t.m;
+  return g;
+}
+
+// Plan is the division of each batch's C into down x across pieces.
+struct Plan {
+  const GemmIsa* isa;
+  bool skinny;
+  int64_t down, across;
+  int64_t width;  // columns are cut at its multiples
+};
+
+// cost is about the cycles that the slowest worker needs when C is cut into
+// down x across pieces: products, packing, and the start of a piece; and what
+// is lost when a piece is late.
+double cost(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t workers, int64_t down, int64_t across) {
+  const double rows = double(ceil_div(g.m, down));
+  const double cols = double(ceil_div(ceil_div(g.n, isa->nr), across) * isa->nr), k = double(g.k + g.r);
+  const double piece = rows * cols * k / 16 + (rows + cols) * k / 2 + 5000;
+  return piece * (double(ceil_div(down * across * batch, workers)) + (workers > 1 ? 0.3 : 0.0));
+}
+
+// The largest piece: its sums fit into the third level cache, the panels of B
+// into the second.
+constexpr int64_t most_rows = 1024, most_cols = 512;
+
+Plan plan_tiles(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t workers) {
+  Plan best = {isa, false, 1, 1, isa->nr};
+  double least_cost = 0;
+  const int64_t down = ceil_div(g.m, most_rows), across = ceil_div(g.n, most_cols);
+  for (int64_t a = across; a <= 8 * across && (a == across || a <= ceil_div(g.n, isa->nr)); a++)
+    for (int64_t d = down; d <= 8 * down && (d == down || d <= ceil_div(g.m, isa->mr)); d++) {
+      const double c = cost(g, isa, batch, workers, d, a);
+      if (least_cost != 0 && c >= least_cost) continue;
+      least_cost = c, best.down = d, best.across = a;
+    }
+  return best;
+}
+
+// A piece of a skinny product reads this many bytes of B or more: what it does
+// with A first is little beside it.
+constexpr int64_t skinny_bytes = 1 << 18;
+
+Plan plan_skinny(const GemmJob& g, const GemmIsa* isa, GemmTypes types, int64_t batch, int64_t workers) {
+  const int64_t unit = 64, bytes = g.n * (g.k + g.r) * element(types, false);
+  const int64_t wanted = least(ceil_div(8 * workers, batch), bytes / skinny_bytes);
+  return Plan{isa, true, 1, least(wanted > 1 ? wanted : 1, ceil_div(g.n, unit)), unit};
+}
+
+Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {
+  const int64_t batch = l->grid[2], workers = l->workers;
+  if (g.m <= gemm_skinny) return plan_skinny(g, isa_for(types), types, batch, workers);
+  return plan_tiles(g, isa_for(types), batch, workers);
+}
+
+// share is where the i-th of count parts of n begins, at a multiple of unit.
+int64_t share(int64_t n, int64_t unit, int64_t i, int64_t count) { return least(n, ceil_div(n, unit) * i / count * unit); }
+
+template <int types> int64_t units(const ft_launch* l) {
+  const Plan p = plan(l, job(l, GemmTypes(types), 0), GemmTypes(types));
+  return int64_t(l->grid[2]) * p.down * p.across;
+}
+
+template <int types> void run(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  GemmJob g = job(l, GemmTypes(types), 0);
+  const Plan p = plan(l, g, GemmTypes(types));
+  for (int64_t at = begin; at < end; at++) {
+    const int64_t z = at / (p.down * p.across), i = at % p.down, j = at / p.down % p.across;
+    g = job(l, GemmTypes(types), z);
+    const GemmRect t = {share(g.m, 1, i, p.down), share(g.m, 1, i + 1, p.down), share(g.n, p.width, j, p.across),
+                        share(g.n, p.width, j + 1, p.across)};
+    if (p.skinny) {
+      char* scratch = static_cast<char*>(ft_scratch(w, p.isa->skinny_scratch(g.m, g.k > g.r ? g.k : g.r, t.j1 - t.j0)));
+      p.isa->skinny[types](g, t.j0, t.j1, scratch);
+      continue;
+    }
+    char* scratch = static_cast<char*>(ft_scratch(w, p.isa->tile_scratch(t.i1 - t.i0, t.j1 - t.j0)));
+    p.isa->tile[types](g, t, scratch);
+  }
+}
+
+}  // namespace
+}  // namespace ft
+
+FT_NATIVE("gemm_f32", ft::units<ft::gemm_f32>, ft::run<ft::gemm_f32>);
+FT_NATIVE("gemm_f16", ft::units<ft::gemm_f16>, ft::run<ft::gemm_f16>);
+FT_NATIVE("gemm_bf16", ft::units<ft::gemm_bf16>, ft::run<ft::gemm_bf16>);
+FT_NATIVE("gemm_f16_f32", ft::units<ft::gemm_f16_f32>, ft::run<ft::gemm_f16_f32>);
+FT_NATIVE("gemm_bf16_f32", ft::units<ft::gemm_bf16_f32>, ft::run<ft::gemm_bf16_f32>);

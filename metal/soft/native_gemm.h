@@ -1,0 +1,69 @@
+// What the parts of the native gemm know of each other: native_gemm.cpp divides
+// a launch into pieces; native_gemm_<isa>.cpp compile native_gemm_core.h and
+// native_gemm_skinny.h for one instruction set each and compute pieces.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "native.h"
+
+namespace ft {
+
+// The 16-bit floats in memory, as in native_isa.h.
+struct f16 { uint16_t bits; };
+struct bf16 { uint16_t bits; };
+
+// Matrix is an operand: element (i, j) lies at i * row + j * col, and one of
+// the strides is 1.
+template <class P> struct Matrix {
+  P p;
+  int64_t row, col;
+  Matrix transposed() const { return Matrix{p, col, row}; }
+};
+
+// GemmJob is one product of the launch, C = alpha * (A @ B + low * U @ V) (+ beta * D).
+struct GemmJob {
+  Matrix<const void*> a, b, d, u, v;
+  Matrix<void*> c;
+  int64_t m, n, k, r;
+  float alpha, beta, low;
+  bool has_d;
+};
+
+// GemmRect is the part of C that a piece computes.
+struct GemmRect { int64_t i0, i1, j0, j1; };
+
+// The dtypes of A, B, U, V and of C, D.
+enum GemmTypes { gemm_f32, gemm_f16, gemm_bf16, gemm_f16_f32, gemm_bf16_f32, gemm_types };
+
+// gemm_skinny is the most rows of a product that skinny computes.
+constexpr int gemm_skinny = 8;
+
+// GemmIsa is the code for one instruction set.
+struct GemmIsa {
+  int mr, nr;  // the micro tile
+  // Bytes of scratch that tile needs for a piece of rows x cols.
+  size_t (*tile_scratch)(int64_t rows, int64_t cols);
+  void (*tile[gemm_types])(const GemmJob&, const GemmRect&, char* scratch);
+  // The same for m <= gemm_skinny and columns [j0, j1) of C; k is the larger of K and R.
+  size_t (*skinny_scratch)(int64_t m, int64_t k, int64_t cols);
+  void (*skinny[gemm_types])(const GemmJob&, int64_t j0, int64_t j1, char* scratch);
+};
+
+// The instruction sets of this build; null where it has none.
+const GemmIsa* gemm_base();
+const GemmIsa* gemm_avx2();
+const GemmIsa* gemm_avx512();
+const GemmIsa* gemm_avx512_bf16();
+
+}  // namespace ft

@@ -1,0 +1,19 @@
+// The native gemm for AVX2 and FMA.
+#include "native_gemm.h"
+
+#if defined(__x86_64__)
+#pragma GCC target("avx2,fma,f16c")
+#define FT_ISA avx2
+#define FT_AVX2 1
+#define FT_FMA 1
+#define FT_MR 6
+#define FT_NV 2
+#define FT_KC 256
+#define FT_PAIRS 0
+#include "native_gemm_core.h"
+#include "native_gemm_skinny.h"
+
+const ft::GemmIsa* ft::gemm_avx2() { return &avx2::isa; }
+#else
+const ft::GemmIsa* ft::gemm_avx2() { return nullptr; }
+#endif

@@ -1,0 +1,20 @@
+// The native gemm for AVX-512.
+#include "native_gemm.h"
+
+#if defined(__x86_64__)
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
+#define FT_ISA avx512
+#define FT_AVX512 1
+#define FT_AVX2 1
+#define FT_FMA 1
+#define FT_MR 14
+#define FT_NV 2
+#define FT_KC 256
+#define FT_PAIRS 0
+#include "native_gemm_core.h"
+#include "native_gemm_skinny.h"
+
+const ft::GemmIsa* ft::gemm_avx512() { return &avx512::isa; }
+#else
+const ft::GemmIsa* ft::gemm_avx512() { return nullptr; }
+#endif
