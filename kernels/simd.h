@@ -30,19 +30,18 @@ METAL_FUNC float threadgroup_reduce(
     uint simdgroup,
     uint simdgroups) {
   x = Op::simd(x);
-  if (simdgroups == 1) {
-    return x;
+  if (simdgroups > 1) {
+    if (lane == 0) {
+      scratch[simdgroup] = x;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    x = scratch[0];
+    for (uint i = 1; i < simdgroups; i++) {
+      x = Op::join(x, scratch[i]);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
   }
-  if (lane == 0) {
-    scratch[simdgroup] = x;
-  }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  float total = scratch[0];
-  for (uint i = 1; i < simdgroups; i++) {
-    total = Op::join(total, scratch[i]);
-  }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  return total;
+  return x;
 }
 
 METAL_FUNC float threadgroup_sum(
