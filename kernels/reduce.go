@@ -109,6 +109,6 @@ func ArgReduce(e Emitter, op ReduceOp, x, out Tensor, axis int) {
 	outer, fold, inner := extent(x.Shape[:axis]), x.Shape[axis], extent(x.Shape[axis+1:])
 	args := reduceArgs{outer: uint64(outer), reduce: uint64(fold), inner: uint64(inner), chunk: uint64(fold), chunks: 1, op: uint32(slices.Index(reduceOps, op))}
 	grid, group := gridFor(outer * inner)
-	e.Emit(metal.Dispatch{Kernel: name("arg_reduce", x.DType), In: []metal.View{x.View}, Out: []metal.View{out.View}, Args: bytesOf(&args),
+	e.Emit(metal.Dispatch{Kernel: name("reduce_arg", x.DType), In: []metal.View{x.View}, Out: []metal.View{out.View}, Args: bytesOf(&args),
 		Grid: grid, Group: group, FLOPs: int64(x.Size())})
 }
