@@ -83,7 +83,8 @@ func Gemm(e Emitter, op GemmOp) {
 	_, args.batchA = batchOf(op.A)
 	_, args.batchB = batchOf(op.B)
 	batch, args.batchC = batchOf(op.C)
-	in := []metal.View{op.A.View, op.B.View, op.A.View, op.A.View, op.B.View}
+	unused := metal.View{Buf: op.A.View.Buf, Off: op.A.View.Off &^ 3} // aligned for float32
+	in := []metal.View{op.A.View, op.B.View, unused, unused, unused}
 	if op.D.View.Buf != nil {
 		args.hasD, in[2] = 1, op.D.View
 		args.ldd, _ = matrixOf(op.D)
