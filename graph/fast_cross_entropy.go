@@ -37,10 +37,7 @@ func chunkRows(rows, vocab int) int {
 
 func (linearCrossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
 	h, w := l.Contiguous(in[0]), l.Contiguous(in[1])
-	lse, dh0 := out[1], out[2]
-	if !l.Wanted(lse) {
-		lse = kernels.Contig(l.Scratch(int64(4*h.Shape[0])), metal.Float32, h.Shape[0])
-	}
+	lse, dh0 := l.orScratch(out[1]), out[2]
 	if !l.Wanted(dh0) {
 		dh0 = kernels.Tensor{}
 	}
@@ -108,11 +105,7 @@ func CrossEntropy(logits, targets *Array) *Array {
 func (crossEntropy) String() string { return "CrossEntropy" }
 
 func (crossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
-	lse := out[1]
-	if !l.Wanted(lse) {
-		lse = kernels.Contig(l.Scratch(int64(4*in[0].Shape[0])), metal.Float32, in[0].Shape[0])
-	}
-	kernels.CrossEntropy(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], lse)
+	kernels.CrossEntropy(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], l.orScratch(out[1]))
 }
 
 func (crossEntropy) VJP(c *Cotangents) []*Array {

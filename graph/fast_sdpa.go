@@ -14,15 +14,17 @@ type SDPAOptions struct {
 	Causal   bool   // query i sees keys up to i + (Tk - Tq)
 	Mask     *Array // bool (true = visible) or additive, broadcast to [B,H,Tq,Tk]
 	Segments *Array // int32 [B,T], Tq = Tk: tokens see only their own segment; 0 is padding
+	Sinks    *Array // [H]: a score per head that joins the softmax and has no value
+	Unfused  bool   // store the scores and round each step to the dtype, as MLX does under a gradient
 }
 
-// sdpa is flash attention: inputs q, k, v, then segments or mask if present;
+// sdpa is flash attention: inputs q, k, v, then segments if present;
 // outputs are the result and the log-sum-exp of every row [B,H,Tq] float32,
 // which the backward pass needs.
 type sdpa struct {
-	scale         float32
-	causal        bool
-	segment, mask bool
+	scale   float32
+	causal  bool
+	segment bool
 }
 
 // ScaledDotProductAttention is softmax(q@kᵀ·scale + mask)@v for q [B,H,Tq,D] and
@@ -38,6 +40,9 @@ func ScaledDotProductAttention(q, k, v *Array, opt SDPAOptions) *Array {
 	dt := Promote(Promote(q.dtype, k.dtype), v.dtype)
 	q, k, v = AsType(q, dt), AsType(k, dt), AsType(v, dt)
 	wantFloat(name, q)
+	if s := opt.Sinks; s != nil {
+		check(len(s.shape) == 1 && s.shape[0] == q.shape[1], name, "sinks are %v, want one for each of %d heads", s, q.shape[1])
+	}
 	if !fusable(q, k, v, opt) {
 		return attention(q, k, v, opt)
 	}
@@ -48,22 +53,16 @@ func ScaledDotProductAttention(q, k, v *Array, opt SDPAOptions) *Array {
 			name, "segments are %v, want int32 [%d %d]", s, q.shape[0], k.shape[2])
 		op.segment, in = true, append(in, s)
 	}
-	if m := opt.Mask; m != nil {
-		if m.dtype != metal.Bool {
-			m = AsType(m, dt)
-		}
-		op.mask = true
-		in = append(in, StopGradient(BroadcastTo(m, []int{q.shape[0], q.shape[1], q.shape[2], k.shape[2]})))
-	}
 	rows := &Array{shape: []int{q.shape[0], q.shape[1], q.shape[2]}, dtype: metal.Float32}
 	return apply(op, in, &Array{shape: q.shape, dtype: dt}, rows)[0]
 }
 
-// fusable reports whether the flash kernel takes these shapes. A mask is left
-// to the composed form: it may hide whole rows and may need a gradient.
+// fusable reports whether the flash kernel takes these shapes. A mask or
+// sinks are left to the composed form: they may hide whole rows and may need a
+// gradient.
 func fusable(q, k, v *Array, opt SDPAOptions) bool {
 	d := q.shape[3]
-	return opt.Mask == nil && v.shape[3] == d && kernels.SDPAHeadDim(d) && q.Size() > 0 && k.Size() > 0
+	return !opt.Unfused && opt.Mask == nil && opt.Sinks == nil && v.shape[3] == d && kernels.SDPAHeadDim(d) && q.Size() > 0 && k.Size() > 0
 }
 
 // attention is the composed form, which stores the scores.
@@ -94,7 +93,13 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 			scores = Add(scores, AsType(full, dt))
 		}
 	}
-	out := Matmul(Softmax(scores, -1), ExpandDims(v, 2))
+	if sinks := opt.Sinks; sinks != nil {
+		column := BroadcastTo(Reshape(AsType(sinks, dt), 1, hk, group, 1, 1), []int{b, hk, group, tq, 1})
+		scores = SliceAxis(Softmax(Concatenate([]*Array{scores, column}, -1), -1), -1, 0, tk)
+	} else {
+		scores = Softmax(scores, -1)
+	}
+	out := Matmul(scores, ExpandDims(v, 2))
 	return Reshape(out, b, h, tq, v.shape[3])
 }
 

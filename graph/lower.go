@@ -85,6 +85,14 @@ func (l *Lowering) Contiguous(t kernels.Tensor) kernels.Tensor {
 // optional outputs skip those that are not.
 func (l *Lowering) Wanted(t kernels.Tensor) bool { return t.View.Buf != nil }
 
+// orScratch is t, or scratch memory for an output that nobody wants.
+func (l *Lowering) orScratch(t kernels.Tensor) kernels.Tensor {
+	if l.Wanted(t) {
+		return t
+	}
+	return kernels.Contig(l.Scratch(int64(t.Size())*int64(t.DType.Size())), t.DType, t.Shape...)
+}
+
 func (l *Lowering) newSlot(size int64, label string) *slot {
 	s := &slot{id: len(l.slots), size: size, label: label, first: -1, last: -1}
 	l.slots = append(l.slots, s)

@@ -123,7 +123,7 @@ func layout(slots []*slot) int64 {
 			at = max(at, alignUp(p.off+p.size))
 		}
 		s.off = at
-		total = max(total, at+s.size)
+		total = max(total, at+max(s.size, 1)) // an empty slot has a place too
 		i, _ := slices.BinarySearchFunc(placed, s, func(a, b *slot) int { return cmp.Compare(a.off, b.off) })
 		placed = slices.Insert(placed, i, s)
 	}

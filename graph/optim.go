@@ -41,11 +41,7 @@ func ClipScale(sumSq *Array, max float64) (scale, norm *Array) {
 func (op clipScale) String() string { return fmt.Sprintf("ClipScale{%g}", op.max) }
 
 func (op clipScale) Lower(l *Lowering, in, out []kernels.Tensor) {
-	norm := out[1]
-	if !l.Wanted(norm) {
-		norm = kernels.Contig(l.Scratch(4), metal.Float32, 1)
-	}
-	kernels.ClipScale(l, in[0], op.max, out[0], norm)
+	kernels.ClipScale(l, in[0], op.max, out[0], l.orScratch(out[1]))
 }
 
 // adamW updates parameters and moments: inputs g, p, m, v, hyper; outputs p, m,
@@ -74,10 +70,11 @@ func (adamW) String() string { return "AdamW" }
 
 func (op adamW) Lower(l *Lowering, in, out []kernels.Tensor) {
 	var low kernels.Tensor
-	if len(out) > 3 {
+	if len(out) > 3 && l.Wanted(out[3]) {
 		low = out[3]
 	}
-	kernels.AdamW(l, l.Contiguous(in[0]), in[1], in[2], in[3], in[4], out[0], out[1], out[2], low, op.opt)
+	kernels.AdamW(l, l.Contiguous(in[0]), l.Contiguous(in[1]), l.Contiguous(in[2]), l.Contiguous(in[3]), l.Contiguous(in[4]),
+		out[0], l.orScratch(out[1]), l.orScratch(out[2]), low, op.opt)
 }
 
 // sgd updates parameters and velocity: inputs g, p, v, hyper; outputs p, v.
@@ -95,5 +92,5 @@ func SGD(g, p, v, hyper *Array, opt kernels.SGDOptions) []*Array {
 func (sgd) String() string { return "SGD" }
 
 func (op sgd) Lower(l *Lowering, in, out []kernels.Tensor) {
-	kernels.SGD(l, l.Contiguous(in[0]), in[1], in[2], in[3], out[0], out[1], op.opt)
+	kernels.SGD(l, l.Contiguous(in[0]), l.Contiguous(in[1]), l.Contiguous(in[2]), l.Contiguous(in[3]), out[0], l.orScratch(out[1]), op.opt)
 }

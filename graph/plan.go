@@ -54,7 +54,7 @@ func newPlan(outputs, args []*Array, donate map[int]int) *Plan {
 	for _, s := range p.slots {
 		if s.constant != nil && s.first >= 0 {
 			s.off = p.consts
-			p.consts = alignUp(p.consts + s.size)
+			p.consts = alignUp(p.consts + max(s.size, 1)) // an empty constant has a place too
 		}
 	}
 	return p

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"slices"
 
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
@@ -74,10 +75,73 @@ func Gumbel(shape []int, dt metal.DType, key *Array) *Array {
 	return Negative(Log(Negative(Log(Uniform(0.0, 1.0, shape, dt, key)))))
 }
 
+// Laplace is distributed by Laplace's law. Mirrors mx.random.laplace.
+func Laplace(shape []int, dt metal.DType, loc, scale float64, key *Array) *Array {
+	u := Uniform(float64(math.Nextafter32(-1, 0)), 1.0, shape, metal.Float32, key)
+	x := Multiply(Sign(u), Log1p(Negative(Abs(u))))
+	if scale != 1 {
+		x = Multiply(x, scale)
+	}
+	if loc != 0 {
+		x = Add(x, loc)
+	}
+	return AsType(x, dt)
+}
+
+// TruncatedNormal is normally distributed within [lo, hi]. Mirrors
+// mx.random.truncated_normal.
+func TruncatedNormal(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
+	l, h := AsType(asArray("TruncatedNormal", lo), dt), AsType(asArray("TruncatedNormal", hi), dt)
+	root := Scalar(math.Sqrt2, dt)
+	u := Uniform(Erf(Divide(l, root)), Erf(Divide(h, root)), shape, dt, key)
+	return Maximum(Minimum(h, Multiply(root, ErfInv(u))), l)
+}
+
+// RandInt is uniformly distributed among the integers in [lo, hi). Mirrors
+// mx.random.randint.
+func RandInt(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
+	return AsType(Maximum(Uniform(lo, hi, shape, metal.Float32, key), lo), dt)
+}
+
+// Permutation shuffles a along axis. Mirrors mx.random.permutation.
+func Permutation(a *Array, axis int, key *Array) *Array {
+	return Take(a, PermutationOf(a.Dim(axis), key), axis)
+}
+
+// PermutationOf is a random order of 0 to n-1, as uint32. Mirrors
+// mx.random.permutation of an integer.
+func PermutationOf(n int, key *Array) *Array { return ArgSort(RandomBits([]int{n}, key), 0) }
+
 // Categorical draws an index along axis with the probabilities softmax(logits),
 // as uint32. Mirrors mx.random.categorical.
 func Categorical(logits *Array, axis int, key *Array) *Array {
-	return ArgMax(Add(logits, Gumbel(logits.shape, metal.Float32, key)), axis, false)
+	axis = normAxis("Categorical", axis, len(logits.shape))
+	return categorical(logits, axis, slices.Delete(slices.Clone(logits.shape), axis, axis+1), key)
+}
+
+// CategoricalN is n draws of Categorical, along a last axis. Mirrors
+// mx.random.categorical with num_samples.
+func CategoricalN(logits *Array, axis, n int, key *Array) *Array {
+	axis = normAxis("CategoricalN", axis, len(logits.shape))
+	shape := append(slices.Delete(slices.Clone(logits.shape), axis, axis+1), n)
+	return categorical(ExpandDims(logits, -1), axis, shape, key)
+}
+
+// CategoricalShape is draws of the given shape, to which logits' other axes
+// broadcast. Mirrors mx.random.categorical with shape.
+func CategoricalShape(logits *Array, axis int, shape []int, key *Array) *Array {
+	axis = normAxis("CategoricalShape", axis, len(logits.shape))
+	others := slices.Delete(slices.Clone(logits.shape), axis, axis+1)
+	check(slices.Equal(broadcastShapes("CategoricalShape", others, shape), shape), "CategoricalShape", "logits of shape %v do not broadcast to samples of shape %v", logits.shape, shape)
+	return categorical(logits, axis, shape, key)
+}
+
+// categorical adds Gumbel noise for samples of the given shape, with the axis of
+// the classes where logits have it, counted from the end.
+func categorical(logits *Array, axis int, shape []int, key *Array) *Array {
+	at := axis + len(shape) - len(logits.shape) + 1
+	noise := Gumbel(slices.Insert(slices.Clone(shape), at, logits.shape[axis]), metal.Float32, key)
+	return ArgMax(Add(noise, logits), at, false)
 }
 
 // FoldIn makes a key of a key and a number: the n-th of as many keys as are

@@ -234,15 +234,34 @@ func ArgMin(a *Array, axis int, keepDims bool) *Array {
 // softmax normalises the exponentials of the last axis.
 type softmax struct{}
 
-// Softmax is eᵃ/Σeᵃ along axis, with statistics in float32. Mirrors mx.softmax.
-func Softmax(a *Array, axis int) *Array {
+// Softmax is eᵃ/Σeᵃ over axes together (none: all), with statistics in float32.
+// Mirrors mx.softmax.
+func Softmax(a *Array, axes ...int) *Array {
 	a = AsType(a, atLeastFloat(a.dtype))
-	axis = normAxis("Softmax", axis, len(a.shape))
 	last := len(a.shape) - 1
-	if axis != last {
-		return SwapAxes(Softmax(SwapAxes(a, axis, last), last), axis, last)
+	if len(axes) == 1 && normAxis("Softmax", axes[0], len(a.shape)) == last {
+		return apply1(softmax{}, a.shape, a.dtype, a)
 	}
-	return apply1(softmax{}, a.shape, a.dtype, a)
+	rows, _, _ := rowsOver("Softmax", a, axes)
+	y := apply1(softmax{}, rows.shape, rows.dtype, rows)
+	var perm, permuted []int // rowsOver's order of the axes
+	for pass := range 2 {
+		for i := range a.shape {
+			inside := len(axes) == 0 || slices.Contains(axes, i) || slices.Contains(axes, i-len(a.shape))
+			if inside == (pass == 1) {
+				perm, permuted = append(perm, i), append(permuted, a.shape[i])
+			}
+		}
+	}
+	inverse := make([]int, len(perm))
+	for i, ax := range perm {
+		inverse[ax] = i
+	}
+	y = Reshape(y, permuted...)
+	if len(perm) > 0 {
+		y = Transpose(y, inverse...)
+	}
+	return y
 }
 
 func (softmax) String() string { return "Softmax" }
@@ -281,27 +300,7 @@ type logSumExp struct{}
 func LogSumExp(a *Array, axes []int, keepDims bool) *Array {
 	checkReduced("LogSumExp", a, axes)
 	a = AsType(a, atLeastFloat(a.dtype))
-	if axes == nil {
-		for i := range a.shape {
-			axes = append(axes, i)
-		}
-	}
-	drop := make([]bool, len(a.shape))
-	for _, ax := range axes {
-		drop[normAxis("LogSumExp", ax, len(a.shape))] = true
-	}
-	perm, kept, short, n := []int{}, slices.Clone(a.shape), []int{}, 1
-	for i, d := range a.shape {
-		if !drop[i] {
-			perm, short = append(perm, i), append(short, d)
-		}
-	}
-	for i, d := range a.shape {
-		if drop[i] {
-			perm, n, kept[i] = append(perm, i), n*d, 1
-		}
-	}
-	x := Reshape(Transpose(a, perm...), append(slices.Clone(short), n)...)
+	x, kept, short := rowsOver("LogSumExp", a, axes)
 	r := apply1(logSumExp{}, append(slices.Clone(short), 1), a.dtype, x)
 	if keepDims {
 		return Reshape(r, kept...)
@@ -318,5 +317,5 @@ func (logSumExp) Lower(l *Lowering, in, out []kernels.Tensor) {
 }
 
 func (logSumExp) VJP(c *Cotangents) []*Array {
-	return []*Array{Multiply(c.Cot[0], Exp(Subtract(c.In[0], c.Out[0])))}
+	return []*Array{Multiply(c.Cot[0], Softmax(c.In[0], -1))}
 }

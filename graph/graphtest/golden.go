@@ -1,0 +1,286 @@
+package graphtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// Case is one recorded call of MLX.
+type Case struct {
+	Name    string         `json:"name"`
+	Op      string         `json:"op"` // MLX's public path, such as "mx.fast.rms_norm"
+	Attrs   map[string]any `json:"attrs"`
+	Inputs  []string       `json:"inputs"`
+	Outputs []string       `json:"outputs"`
+	F32Diff []*float64     `json:"f32_diff"` // per output, for 16-bit inputs
+	VJP     *struct {
+		Cotangents []string   `json:"cotangents"` // per floating-point output
+		Grads      []*string  `json:"grads"`      // per input
+		F32Diff    []*float64 `json:"f32_diff"`   // per gradient that is there
+	} `json:"vjp"`
+}
+
+// Family is a file of cases with its tensors.
+type Family struct {
+	Name    string
+	Cases   []Case
+	tensors map[string]Tensor
+}
+
+// Unsupported is why a case cannot be asked of the engine.
+type Unsupported struct{ Reason string }
+
+func (u *Unsupported) Error() string { return "unsupported: " + u.Reason }
+
+// opsDir is the folder of the families: dir/ops, or dir itself.
+func opsDir(dir string) string {
+	if s, err := os.Stat(filepath.Join(dir, "ops")); err == nil && s.IsDir() {
+		return filepath.Join(dir, "ops")
+	}
+	return dir
+}
+
+// Families lists the families of a golden folder.
+func Families(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(opsDir(dir), "*.safetensors"))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".safetensors"))
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("golden folder %s has no *.safetensors", dir)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// LoadFamily reads a family of a golden folder.
+func LoadFamily(dir, name string) (*Family, error) {
+	base := filepath.Join(opsDir(dir), name)
+	text, err := os.ReadFile(base + ".json")
+	if err != nil {
+		return nil, err
+	}
+	f := &Family{Name: name}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // 2 and 2.0 are different arguments
+	if err := d.Decode(&f.Cases); err != nil {
+		return nil, fmt.Errorf("%s.json: %w", base, err)
+	}
+	if f.tensors, err = readTensors(base + ".safetensors"); err != nil {
+		return nil, err
+	}
+	for _, c := range f.Cases {
+		for _, key := range slices.Concat(c.Inputs, c.Outputs) {
+			if _, ok := f.tensors[key]; !ok {
+				return nil, fmt.Errorf("%s: case %s names tensor %q, which is not in the file", base, c.Name, key)
+			}
+		}
+	}
+	return f, nil
+}
+
+// Check runs a case with its gradients. It returns nil, an *Unsupported, or
+// what differs.
+func (f *Family) Check(ctx context.Context, c *Case) error {
+	op, ok := ops[c.Op]
+	if !ok {
+		return &Unsupported{"function " + c.Op}
+	}
+	ins := make([]*graph.Array, len(c.Inputs))
+	for i, key := range c.Inputs {
+		ins[i] = f.tensors[key].Array()
+	}
+	got, err := f.compute(ctx, op, c, ins)
+	if err != nil {
+		return err
+	}
+	err = f.compare(ctx, op, c, got, nil)
+	if err == nil || op.class.inner < reduction.inner {
+		return err
+	}
+	for i, key := range c.Inputs {
+		ins[i] = nudged(f.tensors[key]).Array()
+	}
+	moved, again := f.compute(ctx, op, c, ins)
+	if again != nil {
+		return errors.Join(err, again)
+	}
+	return f.compare(ctx, op, c, got, moved)
+}
+
+// nudged is t, if it is float32, with every element moved by one rounding, up or
+// down.
+func nudged(t Tensor) Tensor {
+	if t.DType != metal.Float32 {
+		return t
+	}
+	raw := slices.Clone(t.Raw)
+	rng := rand.New(rand.NewPCG(1, uint64(len(raw))))
+	for i := 0; i < len(raw); i += 4 {
+		v := math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))
+		binary.LittleEndian.PutUint32(raw[i:], math.Float32bits(math.Nextafter32(v, float32(math.Inf(rng.IntN(2)*2-1)))))
+	}
+	return Tensor{t.DType, t.Shape, raw}
+}
+
+// results are a case's outputs and gradients, evaluated.
+type results struct{ outs, grads []*graph.Array }
+
+func (f *Family) compute(ctx context.Context, op *opEntry, c *Case, ins []*graph.Array) (*results, error) {
+	outs, err := run(op, c, ins)
+	if err != nil {
+		return nil, err
+	}
+	if len(outs) != len(c.Outputs) {
+		return nil, fmt.Errorf("%d outputs, want %d", len(outs), len(c.Outputs))
+	}
+	grads, err := f.gradients(op, c, ins)
+	if err != nil {
+		return nil, err
+	}
+	return &results{outs, grads}, evaluate(ctx, slices.Concat(outs, grads))
+}
+
+// evaluate is Eval that turns a panic of lowering into an error.
+func evaluate(ctx context.Context, arrays []*graph.Array) (err error) {
+	if e := graph.Catch(func() { err = graph.Eval(ctx, arrays...) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// run calls the op and turns panics of building the graph into errors.
+func run(op *opEntry, c *Case, ins []*graph.Array) (outs []*graph.Array, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			switch e := r.(type) {
+			case *Unsupported:
+				err = e
+			case *graph.Error:
+				err = e
+			default:
+				panic(r)
+			}
+		}
+	}()
+	return op.fn(bind(op, c, ins)), nil
+}
+
+// gradients are those that the case records, in order.
+func (f *Family) gradients(op *opEntry, c *Case, ins []*graph.Array) ([]*graph.Array, error) {
+	if c.VJP == nil {
+		return nil, nil
+	}
+	var wrt []int
+	var primals, cots []*graph.Array
+	for i, key := range c.VJP.Grads {
+		if key != nil {
+			wrt, primals = append(wrt, i), append(primals, ins[i])
+		}
+	}
+	for _, key := range c.VJP.Cotangents {
+		cots = append(cots, f.tensors[key].Array())
+	}
+	var failed error
+	fn := func(traced []*graph.Array) []*graph.Array {
+		full := slices.Clone(ins)
+		for k, i := range wrt {
+			full[i] = traced[k]
+		}
+		outs, err := run(op, c, full)
+		if err != nil {
+			failed = err
+			return cots
+		}
+		return slices.DeleteFunc(outs, func(o *graph.Array) bool { return !o.DType().IsFloat() })
+	}
+	var grads []*graph.Array
+	err := graph.Catch(func() { _, grads = graph.VJP(fn, primals, cots) })
+	if failed != nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gradient: %w", err)
+	}
+	return grads, nil
+}
+
+// compare reports where got differs from the recorded values. moved, if there,
+// is the result for inputs moved by one rounding.
+func (f *Family) compare(ctx context.Context, op *opEntry, c *Case, got, moved *results) error {
+	var errs []error
+	add := func(what string, a *graph.Array, others func(*results) *graph.Array, key string, tol tolerance) {
+		if moved != nil {
+			tol.condition = distance(ctx, a, others(moved))
+		}
+		errs = append(errs, compare(ctx, what, a, f.tensors[key], tol))
+	}
+	scale := f.magnitude(c.Inputs)
+	for i, key := range c.Outputs {
+		add(fmt.Sprintf("output %d", i), got.outs[i], func(r *results) *graph.Array { return r.outs[i] }, key, tolerance{op.class, noise(c.F32Diff, i), scale, 0})
+	}
+	if c.VJP == nil {
+		return errors.Join(errs...)
+	}
+	scale = max(scale, 1) * f.magnitude(c.VJP.Cotangents)
+	k := 0
+	for i, key := range c.VJP.Grads {
+		if key != nil {
+			tol := tolerance{op.class.gradient(), noise(c.VJP.F32Diff, k), scale, 0}
+			add(fmt.Sprintf("gradient of input %d", i), got.grads[k], func(r *results) *graph.Array { return r.grads[k] }, *key, tol)
+			k++
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// distance is the largest finite difference of two evaluated arrays.
+func distance(ctx context.Context, a, b *graph.Array) float64 {
+	x, err := graph.Floats(ctx, a)
+	if err != nil {
+		return 0
+	}
+	y, err := graph.Floats(ctx, b)
+	if err != nil {
+		return 0
+	}
+	for i := range x {
+		x[i] -= y[i]
+	}
+	return largest(x)
+}
+
+// magnitude is the largest finite absolute value of floating-point tensors.
+func (f *Family) magnitude(keys []string) float64 {
+	m := 0.0
+	for _, key := range keys {
+		if t := f.tensors[key]; t.DType.IsFloat() {
+			m = max(m, largest(decode(t)))
+		}
+	}
+	return m
+}
+
+func noise(diffs []*float64, i int) float64 {
+	if i < len(diffs) && diffs[i] != nil {
+		return *diffs[i]
+	}
+	return 0
+}
