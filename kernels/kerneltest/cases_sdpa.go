@@ -149,13 +149,17 @@ var sdpaFew = [][]int{
 	{1, 1, 1, 1, 1, 8}, {2, 4, 2, 1, 33, 64}, {1, 2, 1, 7, 7, 72}, {1, 3, 1, 8, 130, 128}, {1, 1, 1, 3, 67, 256}, {1, 2, 2, 5, 3, 32}, {1, 1, 1, 1, 9, 80},
 }
 
+// sdpaBench are training steps of SmolLM2-135M and of a head of 128, and tokens
+// of generation.
+var sdpaBench = [][]int{{1, 9, 3, 2048, 2048, 64}, {1, 8, 2, 2048, 2048, 128}, {8, 9, 3, 256, 256, 64}, {1, 9, 3, 1, 2048, 64}, {1, 32, 8, 1, 8192, 128}}
+
 func sdpaCases() []Case {
 	var cases []Case
 	for _, f := range []sdpaForm{{name: ""}, {name: "/causal", causal: true}, {name: "/segments", segments: true, tokenMajor: true},
 		{name: "/packed", causal: true, segments: true, tokenMajor: true}} {
 		cases = append(cases,
-			Case{Op: "sdpa" + f.name, DTypes: floats, Dims: append(append([][]int{}, sdpaSizes...), sdpaFew...), Make: f.forward},
-			Case{Op: "sdpa_vjp" + f.name, DTypes: floats, Dims: append([][]int{{1, 1, 1, 1, 1, 8}, {1, 4, 2, 7, 7, 64}}, sdpaSizes...), Make: f.backward})
+			Case{Op: "sdpa" + f.name, DTypes: floats, Dims: append(append([][]int{}, sdpaSizes...), sdpaFew...), Bench: sdpaBench, Make: f.forward},
+			Case{Op: "sdpa_vjp" + f.name, DTypes: floats, Dims: append([][]int{{1, 1, 1, 1, 1, 8}, {1, 4, 2, 7, 7, 64}}, sdpaSizes...), Bench: sdpaBench[:3], Make: f.backward})
 	}
 	return cases
 }

@@ -12,3 +12,6 @@ func TestKernels(t *testing.T) { kerneltest.Run(t, open(t, soft.Options{Workers:
 
 // The same with native kernels in their place.
 func TestKernelsNative(t *testing.T) { kerneltest.Run(t, open(t, soft.Options{Native: true})) }
+
+// The large sizes of the table: go test ./metal/soft -run '^$' -bench Kernels/sdpa
+func BenchmarkKernels(b *testing.B) { kerneltest.Bench(b, open(b, soft.Options{Native: true})) }

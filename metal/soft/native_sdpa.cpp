@@ -1,0 +1,245 @@
+// Attention forward: kernels/sdpa.metal. A piece is a tile of 64 queries of a
+// head, or for sdpa_vector all (up to 8) queries of one.
+#ifndef FT_ISA
+#define FT_SOURCE "native_sdpa.cpp"
+#include <stdint.h>
+
+#include "../../kernels/sdpa.h"
+#include "native_isa.h"
+#endif
+
+#ifdef FT_ISA
+#include "native_sdpa_tile.h"
+
+namespace ft {
+namespace FT_ISA {
+namespace {
+namespace sdpa {
+
+constexpr float ln2 = 0.693147180559945309f;
+
+// State is the running softmax of a tile of queries.
+struct State {
+  float *top, *sum, *keep, *acc;  // acc [dim][QT]
+};
+
+// soften makes exponentials of the scores s [nk][QT] and goes on with top and
+// sum; keep is by how much sums so far shrink. It reports whether any does.
+bool soften(float* s, int64_t nk, int64_t width, State& st) {
+  vi shrinks = {};
+  for (int64_t i = 0; i < width; i += lanes) {
+    const vf top = load(st.top + i);
+    vf next = top;
+    for (int64_t j = 0; j < nk; j++) next = max(load(s + j * QT + i), next);
+    // Queries that have seen nothing keep a sum of 0.
+    const vf base = next == -__builtin_inff() ? vf{} : next;
+    const vf keep = power(top - base);
+    vf sum = {};
+    for (int64_t j = 0; j < nk; j++) {
+      const vf p = power(load(s + j * QT + i) - base);
+      store(s + j * QT + i, p);
+      sum += p;
+    }
+    store(st.sum + i, load(st.sum + i) * keep + sum);
+    store(st.top + i, next);
+    store(st.keep + i, keep);
+    shrinks |= keep != 1.0f;
+  }
+  int32_t any[lanes], all = 0;
+  __builtin_memcpy(any, &shrinks, sizeof any);
+  for (int i = 0; i < lanes; i++) all |= any[i];
+  return all != 0;
+}
+
+FT_OP float log_sum(float top, float sum) { return sum == 0.0f ? -__builtin_inff() : (top + __builtin_log2f(sum)) * ln2; }
+
+// finish divides by the sums and stores out and lse.
+template <class T>
+void finish(const SDPAArgs* a, const State& st, int64_t rows, T* out, float* lse, float* row) {
+  for (int64_t i = 0; i < rows; i++) {
+    for (uint32_t d = 0; d < a->dim; d++) row[d] = st.acc[d * QT + i];
+    unpack(row, a->dim, st.sum[i] == 0.0f ? 0.0f : 1.0f / st.sum[i], out + i * a->out[2]);
+    lse[i] = log_sum(st.top[i], st.sum[i]);
+  }
+}
+
+template <class T>
+void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
+  const int64_t dim = a->dim, ld = row_length(a), batch = l->grid[2], tiles = ceil_div(a->tq, QT);
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(3 * KT * ld + 2 * QT * ld + KT * QT + 4 * QT)))};
+  float *keys = arena.take(KT * ld), *values = arena.take(KT * ld), *s = arena.take(KT * QT);
+  float *rows = arena.take(KT * ld), *q = arena.take(QT * ld);
+  State st = {arena.take(QT), arena.take(QT), arena.take(QT), arena.take(QT * ld)};
+  for (int64_t u = begin; u < end; u++) {
+    // The last tiles see the most keys and come first, as in sdpa.metal.
+    const int64_t tile = tiles - 1 - u / (batch * a->heads), b = u / a->heads % batch, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
+    const T* k = static_cast<const T*>(l->bufs[1]) + b * a->k[0] + kv * a->k[1];
+    const T* v = static_cast<const T*>(l->bufs[2]) + b * a->v[0] + kv * a->v[1];
+    Tile t = tile_of(l, b, 3);
+    t.q = tile * QT;
+    t.nq = smaller(QT, a->tq - t.q);
+    pack(static_cast<const T*>(l->bufs[0]) + b * a->q[0] + h * a->q[1] + t.q * a->q[2], a->q[2], t.nq, dim, rows, ld);
+    turn(rows, ld, t.nq, dim, a->scale * log2e, q);
+    const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
+    for (int64_t i = 0; i < width; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f;
+    memset(st.acc, 0, size_t(dim * QT) * sizeof(float));
+    for (t.k = 0; t.k < last; t.k += KT) {
+      t.nk = smaller(KT, last - t.k);
+      if (hidden(t)) continue;
+      pack(k + t.k * a->k[2], a->k[2], t.nk, dim, keys, ld);
+      product<false>(t.nk, width, keys, ld, q, QT, dim, s, QT, false);
+      mask(a, t, s);
+      if (soften(s, t.nk, width, st)) {
+        for (int64_t d = 0; d < dim; d++)
+          for (int64_t i = 0; i < width; i += lanes) store(st.acc + d * QT + i, load(st.acc + d * QT + i) * load(st.keep + i));
+      }
+      pack(v + t.k * a->v[2], a->v[2], t.nk, dim, values, ld);
+      product<true>(dim, width, values, ld, s, QT, t.nk, st.acc, QT, true);
+    }
+    finish(a, st, t.nq, static_cast<T*>(l->bufs[5]) + b * a->out[0] + h * a->out[1] + t.q * a->out[2],
+           static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows);
+  }
+}
+
+// Few is the state of the queries of a head in the vector form: rows of scores
+// for KT keys, queries and sums as rows of ld.
+struct Few {
+  int64_t n, ld;
+  float *s, *q, *acc;
+  float top[SDPA_VECTOR_QUERIES], sum[SDPA_VECTOR_QUERIES];
+};
+
+// pairs adds neighbouring lanes of a and then of b.
+FT_OP vf pairs(vf a, vf b) {
+#if defined(FT_AVX512)
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+         __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif defined(FT_AVX2)
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14) + __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
+// score writes the scores of query i for the tile's keys, and minus infinity
+// for those it does not see and behind the last up to a whole vector.
+template <class T>
+void score(const SDPAArgs* a, const Tile& t, int64_t i, const Few& f, const T* keys, int64_t stride) {
+  const float* q = f.q + i * f.ld;
+  float* s = f.s + i * KT;
+  for (int64_t j = 0; j < t.nk; j += lanes) {
+    vf dots[lanes];
+    FT_UNROLL for (int x = 0; x < lanes; x++) {
+      const T* key = keys + smaller(j + x, t.nk - 1) * stride;
+      vf dot = {};
+      for (int64_t d = 0; d < whole(a->dim); d += lanes) dot += load(q + d) * load(key + d);
+      dots[x] = dot;
+    }
+    FT_UNROLL for (int n = lanes / 2; n; n /= 2) {
+      FT_UNROLL for (int x = 0; x < n; x++) dots[x] = pairs(dots[2 * x], dots[2 * x + 1]);
+    }
+    store(s + j, dots[0]);
+  }
+  int64_t seen = t.nk;
+  if (a->causal) seen = smaller(larger(i + int64_t(a->tk) - int64_t(a->tq) + 1 - t.k, 0), seen);
+  for (int64_t j = 0; t.seg_q && j < seen; j++)
+    if (t.seg_q[i] != t.seg_k[t.k + j]) s[j] = -__builtin_inff();
+  for (int64_t j = seen; j < whole(t.nk); j++) s[j] = -__builtin_inff();
+}
+
+// The softmax of one query's scores.
+void soften_row(float* s, int64_t n, float* acc, int64_t dim, float* top, float* total) {
+  vf high = splat(*top);
+  for (int64_t j = 0; j < n; j += lanes) high = max(load(s + j), high);
+  const float next = highest(high), base = next == -__builtin_inff() ? 0.0f : next;
+  const vf keep = power(splat(*top - base));
+  vf part = {};
+  for (int64_t j = 0; j < n; j += lanes) {
+    const vf p = power(load(s + j) - base);
+    store(s + j, p);
+    part += p;
+  }
+  for (int64_t d = 0; d < dim; d += lanes) store(acc + d, load(acc + d) * keep);
+  *total = *total * keep[0] + sum(part);
+  *top = next;
+}
+
+// attend adds the keys of a tile. Rows of keys and values hold whole vectors.
+template <class T>
+void attend(const SDPAArgs* a, const Tile& t, Few& f, const T* keys, int64_t key_stride, const T* values, int64_t value_stride) {
+  for (int64_t i = 0; i < f.n; i++) {
+    score(a, t, i, f, keys, key_stride);
+    soften_row(f.s + i * KT, whole(t.nk), f.acc + i * f.ld, whole(a->dim), &f.top[i], &f.sum[i]);
+  }
+  product<false>(f.n, whole(a->dim), f.s, KT, values, value_stride, t.nk, f.acc, f.ld, true);
+}
+
+template <class T>
+void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
+  const int64_t dim = a->dim, ld = row_length(a), n = a->tq;
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t((2 * KT + 2 * n) * ld + n * KT)))};
+  float *keys = arena.take(KT * ld), *values = arena.take(KT * ld);
+  Few f = {n, ld, arena.take(n * KT), arena.take(n * ld), arena.take(n * ld), {}, {}};
+  for (int64_t u = begin; u < end; u++) {
+    const int64_t b = u / a->heads, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
+    const T* k = static_cast<const T*>(l->bufs[1]) + b * a->k[0] + kv * a->k[1];
+    const T* v = static_cast<const T*>(l->bufs[2]) + b * a->v[0] + kv * a->v[1];
+    Tile t = tile_of(l, b, 3);
+    t.nq = n;
+    pack(static_cast<const T*>(l->bufs[0]) + b * a->q[0] + h * a->q[1], a->q[2], n, dim, f.q, ld);
+    for (int64_t i = 0; i < n * ld; i++) f.q[i] *= a->scale * log2e;
+    memset(f.acc, 0, size_t(n * ld) * sizeof(float));
+    for (int64_t i = 0; i < n; i++) f.top[i] = -__builtin_inff(), f.sum[i] = 0.0f;
+    const int64_t last = keys_end(a, n);
+    for (t.k = 0; t.k < last; t.k += KT) {
+      t.nk = smaller(KT, last - t.k);
+      const T *kt = k + t.k * a->k[2], *vt = v + t.k * a->v[2];
+      if (hidden(t)) continue;
+      if (dim % lanes == 0) {
+        attend(a, t, f, kt, a->k[2], vt, a->v[2]);
+      } else {
+        pack(kt, a->k[2], t.nk, dim, keys, ld);
+        pack(vt, a->v[2], t.nk, dim, values, ld);
+        attend(a, t, f, keys, ld, values, ld);
+      }
+    }
+    T* out = static_cast<T*>(l->bufs[5]) + b * a->out[0] + h * a->out[1];
+    for (int64_t i = 0; i < n; i++) {
+      unpack(f.acc + i * ld, dim, f.sum[i] == 0.0f ? 0.0f : 1.0f / f.sum[i], out + i * a->out[2]);
+      static_cast<float*>(l->bufs[6])[u * n + i] = log_sum(f.top[i], f.sum[i]);
+    }
+  }
+}
+
+}  // namespace sdpa
+}  // namespace
+}  // namespace FT_ISA
+}  // namespace ft
+
+#else
+
+namespace {
+
+int64_t forward_units(const ft_launch* l) {
+  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
+  return (int64_t(a->tq) + 63) / 64 * a->heads * l->grid[2];
+}
+int64_t vector_units(const ft_launch* l) { return int64_t(static_cast<const SDPAArgs*>(l->args)->heads) * l->grid[2]; }
+
+}  // namespace
+
+#define SDPA(n, T)                                     \
+  FT_RUNNER(forward_##n, sdpa::forward<ft::T>)         \
+  FT_RUNNER(vector_##n, sdpa::vector<ft::T>)           \
+  FT_NATIVE("sdpa_" #n "_64", forward_units, forward_##n);  \
+  FT_NATIVE("sdpa_" #n "_128", forward_units, forward_##n); \
+  FT_NATIVE("sdpa_" #n "_256", forward_units, forward_##n); \
+  FT_NATIVE("sdpa_vector_" #n, vector_units, vector_##n);
+namespace ft { typedef float f32; }
+SDPA(f32, f32)
+SDPA(f16, f16)
+SDPA(bf16, bf16)
+
+#endif

@@ -1,0 +1,227 @@
+// What the native forms of attention share, for one instruction set.
+//
+// Everything is done on tiles of up to 64 queries and 96 keys, and transposed:
+// a row belongs to a key (scores) or to an element of the head (sums), a column
+// to a query. So the softmax goes down the columns without folding lanes, and the
+// products take keys and values by single elements, as they lie in memory. All
+// tiles are float32 in scratch memory.
+
+namespace ft {
+namespace FT_ISA {
+namespace {
+namespace sdpa {
+
+constexpr int64_t QT = 64;  // queries of a tile, and the length of its rows
+constexpr int64_t KT = 96;  // keys of a tile
+constexpr float log2e = 1.44269504088896341f;
+// The micro tile of the products: MR rows, NV vectors.
+constexpr int MR = 6;
+#if defined(FT_AVX512) || defined(__aarch64__)
+constexpr int NV = 4;
+#else
+constexpr int NV = 2;
+#endif
+
+#define FT_UNROLL _Pragma("GCC unroll 16")
+
+FT_OP int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+FT_OP int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+FT_OP int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+FT_OP int64_t whole(int64_t n) { return ceil_div(n, lanes) * lanes; }
+
+// The length of rows of head elements. The extra 64 bytes keep rows of a large
+// power of two from competing for the same lines of the cache.
+FT_OP int64_t row_length(const SDPAArgs* a) { return int64_t(a->dim + 15) / 16 * 16 + 16; }
+
+// 2^x for x <= 1, within 1 ulp; results below 2^-126 are 0. x = n + r with
+// |r| <= 1/2, and 2^r is a minimax polynomial.
+FT_OP vf power(vf x) {
+  vf shifted = x + 12582912.0f;  // n in the low bits of the significand
+  vf r = x - (shifted - 12582912.0f);
+  vf p = splat(1.53533634e-4f);
+  p = p * r + 1.33988750e-3f;
+  p = p * r + 9.61843692e-3f;
+  p = p * r + 5.55033237e-2f;
+  p = p * r + 2.40226477e-1f;
+  p = p * r + 6.93147182e-1f;
+  p = p * r + 1.0f;
+  vf y = float_of(bits_of(p) + (bits_of(shifted) << 23));
+  return x < -126.0f ? vf{} : y;
+}
+
+// micro adds to M rows of N vectors of C the product of A and B over k. Element
+// (i, x) of A is a[i * lda + x], or with across a[x * lda + i]. The sum of an
+// element runs over k in order, whatever M and N are.
+template <int M, int N, bool across, class T = float>
+void micro(const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
+  vf acc[M][N];
+  FT_UNROLL for (int i = 0; i < M; i++) {
+    FT_UNROLL for (int j = 0; j < N; j++) acc[i][j] = add ? load(c + i * ldc + j * lanes) : vf{};
+  }
+  for (int64_t x = 0; x < k; x++, b += ldb) {
+    vf row[N];
+    FT_UNROLL for (int j = 0; j < N; j++) row[j] = load(b + j * lanes);
+    FT_UNROLL for (int i = 0; i < M; i++) {
+      const float e = across ? a[x * lda + i] : a[i * lda + x];
+      FT_UNROLL for (int j = 0; j < N; j++) acc[i][j] += e * row[j];
+    }
+  }
+  FT_UNROLL for (int i = 0; i < M; i++) {
+    FT_UNROLL for (int j = 0; j < N; j++) store(c + i * ldc + j * lanes, acc[i][j]);
+  }
+}
+
+template <int N, bool across, class T>
+void strip(int64_t m, const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
+  const int64_t step = across ? 1 : lda;
+  int64_t i = 0;
+  for (; i + MR <= m; i += MR) micro<MR, N, across>(a + i * step, lda, b, ldb, k, c + i * ldc, ldc, add);
+  a += i * step;
+  c += i * ldc;
+  switch (m - i) {
+    case 1: return micro<1, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 2: return micro<2, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 3: return micro<3, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 4: return micro<4, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 5: return micro<5, N, across>(a, lda, b, ldb, k, c, ldc, add);
+  }
+}
+
+// product is C (+)= A @ B for m rows and n columns, a multiple of lanes.
+template <bool across, class T>
+void product(int64_t m, int64_t n, const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
+  for (int64_t j = 0; j < n;) {
+    const int64_t left = (n - j) / lanes;
+    if (left >= NV) {
+      strip<NV, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
+      j += NV * lanes;
+    } else if (left >= 2) {
+      strip<2, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
+      j += 2 * lanes;
+    } else {
+      strip<1, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
+      j += lanes;
+    }
+  }
+}
+
+// pack copies rows of dim elements to rows of ld floats, with zeros behind.
+template <class T>
+void pack(const T* x, int64_t stride, int64_t rows, int64_t dim, float* to, int64_t ld) {
+  for (int64_t i = 0; i < rows; i++, x += stride, to += ld) {
+    int64_t d = 0;
+    for (; d + lanes <= dim; d += lanes) store(to + d, load(x + d));
+    if (d < dim) {
+      store(to + d, load_n(x + d, dim - d));
+      d += lanes;
+    }
+    for (; d < ld; d += lanes) store(to + d, vf{});
+  }
+}
+
+// turn writes rows of ld floats as the columns of a tile, times factor; columns
+// of no row become 0.
+inline void turn(const float* x, int64_t ld, int64_t rows, int64_t dim, float factor, float* to) {
+  for (int64_t d = 0; d < dim; d++) {
+    for (int64_t i = 0; i < rows; i++) to[d * QT + i] = x[i * ld + d] * factor;
+    for (int64_t i = rows; i < whole(rows); i++) to[d * QT + i] = 0.0f;
+  }
+}
+
+// unpack stores n floats, a multiple of 8, as elements.
+template <class T> void unpack(const float* x, int64_t n, float factor, T* to) {
+  int64_t d = 0;
+  for (; d + lanes <= n; d += lanes) store(to + d, load(x + d) * factor);
+  if (d < n) store_n(to + d, load(x + d) * factor, n - d);
+}
+
+// Tile is a place in the matrix of scores: queries [q, q+nq), keys [k, k+nk), and
+// the segments of its batch row, or null.
+struct Tile {
+  int64_t q, nq, k, nk;
+  const int32_t *seg_q, *seg_k;
+};
+
+// tile_of is an empty tile of batch row b; the segments of queries are buffer
+// seg, if there are any.
+inline Tile tile_of(const ft_launch* l, int64_t b, int seg) {
+  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
+  Tile t = {0, 0, 0, 0, nullptr, nullptr};
+  if (a->segments) {
+    t.seg_q = static_cast<const int32_t*>(l->bufs[seg]) + b * a->tq;
+    t.seg_k = static_cast<const int32_t*>(l->bufs[seg + 1]) + b * a->tk;
+  }
+  return t;
+}
+
+// keys_end is how many keys the queries up to q see, segments aside.
+FT_OP int64_t keys_end(const SDPAArgs* a, int64_t q) {
+  if (!a->causal) return a->tk;
+  return smaller(larger(q + a->tk - a->tq, 0), a->tk);
+}
+
+struct Range { int32_t low, high; };
+inline Range range(const int32_t* x, int64_t n) {
+  Range r = {x[0], x[0]};
+  for (int64_t i = 1; i < n; i++) {
+    r.low = x[i] < r.low ? x[i] : r.low;
+    r.high = x[i] > r.high ? x[i] : r.high;
+  }
+  return r;
+}
+
+// hidden reports that no pair of the tile is of one segment.
+inline bool hidden(const Tile& t) {
+  if (!t.seg_q) return false;
+  const Range q = range(t.seg_q + t.q, t.nq), k = range(t.seg_k + t.k, t.nk);
+  return q.low > k.high || k.low > q.high;
+}
+
+// mask sets the scores of pairs that are not visible to minus infinity.
+inline void mask(const SDPAArgs* a, const Tile& t, float* s) {
+  const int64_t width = whole(t.nq);
+  const vf none = splat(-__builtin_inff());
+  alignas(64) int32_t column[QT], seg[QT] = {};
+  // Column i sees the keys up to i + shift.
+  const int64_t shift = t.q + int64_t(a->tk) - int64_t(a->tq);
+  if (a->causal && t.k + t.nk - 1 > shift) {
+    for (int64_t i = 0; i < width; i++) column[i] = int32_t(i);
+    for (int64_t j = larger(0, shift + 1 - t.k); j < t.nk; j++) {
+      const int32_t from = int32_t(smaller(t.k + j - shift, QT));
+      for (int64_t i = 0; i < width; i += lanes) {
+        vi at;
+        __builtin_memcpy(&at, column + i, sizeof at);
+        float* p = s + j * QT + i;
+        store(p, at >= from ? load(p) : none);
+      }
+    }
+  }
+  if (!t.seg_q) return;
+  const Range q = range(t.seg_q + t.q, t.nq), k = range(t.seg_k + t.k, t.nk);
+  if (q.low == q.high && k.low == k.high) return;  // one segment: the tile is not hidden
+  memcpy(seg, t.seg_q + t.q, size_t(t.nq) * sizeof *seg);
+  for (int64_t j = 0; j < t.nk; j++) {
+    const int32_t mine = t.seg_k[t.k + j];
+    for (int64_t i = 0; i < width; i += lanes) {
+      vi theirs;
+      __builtin_memcpy(&theirs, seg + i, sizeof theirs);
+      float* p = s + j * QT + i;
+      store(p, theirs == mine ? load(p) : none);
+    }
+  }
+}
+
+// Arena cuts scratch memory.
+struct Arena {
+  float* at;
+  float* take(int64_t n) {
+    float* p = at;
+    at += (n + 15) / 16 * 16;
+    return p;
+  }
+};
+
+}  // namespace sdpa
+}  // namespace
+}  // namespace FT_ISA
+}  // namespace ft
