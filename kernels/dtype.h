@@ -11,8 +11,10 @@ template <> struct accum<half> { typedef float type; };
 template <> struct accum<bfloat> { typedef float type; };
 
 // wrapping<T>::type is the unsigned type in which integers of type T are added
-// and multiplied: overflow is defined there, and none is promoted to int.
+// and multiplied: overflow is defined there, and none is promoted to int. Floats
+// are added as they are.
 template <typename T> struct wrapping { typedef uint32_t type; };
+template <> struct wrapping<float> { typedef float type; };
 template <> struct wrapping<int64_t> { typedef uint64_t type; };
 template <> struct wrapping<uint64_t> { typedef uint64_t type; };
 

@@ -6,7 +6,7 @@
 template <typename T>
 struct fill_value {
   METAL_FUNC static T at(constant FillArgs& a, uint64_t i) {
-    return T(a.startInt + int64_t(i) * a.stepInt);
+    return T(uint64_t(a.startInt) + i * uint64_t(a.stepInt));
   }
 };
 template <>

@@ -47,10 +47,11 @@ template <typename T, typename I>
   }
   int64_t t = int64_t(i / args.width);
   uint64_t c = i % args.width;
-  typename accum<T>::type sum = 0;
+  typedef typename wrapping<typename accum<T>::type>::type A;
+  A sum = 0;
   for (uint64_t r = 0; r < args.rows; r++) {
     if (gather_row<I>(ids[r], args.table) == t) {
-      sum += typename accum<T>::type(x[r * args.width + c]);
+      sum += A(x[r * args.width + c]);
     }
   }
   out[i] = T(sum);
@@ -89,7 +90,7 @@ template <typename T, typename I>
   for (uint64_t k = 0; k < args.count; k++) {
     uint64_t j = (o * args.count + k) * args.inner + i;
     uint64_t t = (o * args.axis + uint64_t(gather_row<I>(idx[j], int64_t(args.axis)))) * args.inner + i;
-    typedef typename accum<T>::type A;
+    typedef typename wrapping<typename accum<T>::type>::type A;
     out[t] = args.add ? T(A(out[t]) + A(x[j])) : x[j];
   }
 }

@@ -16,9 +16,10 @@ METAL_FUNC A reduce_start(uint op) {
 
 template <typename A>
 METAL_FUNC A reduce_join(uint op, A a, A b) {
+  typedef typename wrapping<A>::type W;
   switch (op) {
-    case REDUCE_SUM: return A(a + b);
-    case REDUCE_PROD: return A(a * b);
+    case REDUCE_SUM: return A(W(a) + W(b));
+    case REDUCE_PROD: return A(W(a) * W(b));
     case REDUCE_MAX: return (a != a || a > b) ? a : b;
     case REDUCE_MIN: return (a != a || a < b) ? a : b;
     case REDUCE_ALL: return A(a != A(0) && b != A(0));
@@ -77,7 +78,7 @@ template <typename T>
 // clang-format off
 #define instantiate_reduce(n, T, A)                                  \
   instantiate_kernel("reduce_" #n, reduce, T, T, A)                  \
-  instantiate_kernel("arg_reduce_" #n, arg_reduce, T)
+  instantiate_kernel("reduce_arg_" #n, arg_reduce, T)
 instantiate_reduce(f32, float, float)
 instantiate_reduce(f16, half, float)
 instantiate_reduce(bf16, bfloat, float)
