@@ -13,7 +13,7 @@ func spaces(s *source) {
 	}
 	for _, tokens := range s.streams() {
 		for i, t := range tokens {
-			if !t.is("*", "&") || i == 0 || i+1 >= len(tokens) || inParams(s, t, tokens, i) {
+			if !t.is("*", "&") || i == 0 || i+1 >= len(tokens) || inParams(s, &tokens[i]) {
 				continue
 			}
 			if typeOf := pointerType(tokens, i); typeOf != nil && !spaced(typeOf) {
@@ -44,24 +44,16 @@ func nameAfter(tokens []token, i int) string {
 	return "of a type"
 }
 
-// inParams reports whether the token at i is of a function's parameters, which
-// spaces has checked before.
-func inParams(s *source, t token, tokens []token, i int) bool {
+// inParams reports whether t is of a function's parameters, which spaces checks
+// on their own: the parameters are slices of the file's tokens.
+func inParams(s *source, t *token) bool {
 	for _, f := range s.functions {
 		for _, p := range f.params {
-			if len(p) > 0 && len(tokens) > i && within(p, &tokens[i]) {
-				return true
+			for i := range p {
+				if &p[i] == t {
+					return true
+				}
 			}
-		}
-	}
-	return false
-}
-
-// within reports whether t is an element of part, not a copy.
-func within(part []token, t *token) bool {
-	for j := range part {
-		if &part[j] == t {
-			return true
 		}
 	}
 	return false
