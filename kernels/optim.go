@@ -38,6 +38,7 @@ func Hyper(lr float64, count int, gradScale float64, opt AdamWOptions) [HyperSiz
 type adamWArgs struct {
 	size, decayCount               uint64
 	beta1, beta2, eps, weightDecay float32
+	gain1, gain2                   float32
 }
 
 // AdamW updates p, m, v, float32, from gradients g of any float dtype, all flat
@@ -49,7 +50,7 @@ func AdamW(e Emitter, g, p, m, v, hyper, pOut, mOut, vOut, low Tensor, opt AdamW
 		return
 	}
 	args := adamWArgs{size: uint64(n), decayCount: uint64(opt.DecayCount), beta1: float32(opt.Beta1), beta2: float32(opt.Beta2), eps: float32(opt.Eps),
-		weightDecay: float32(opt.WeightDecay)}
+		weightDecay: float32(opt.WeightDecay), gain1: float32(1 - opt.Beta1), gain2: float32(1 - opt.Beta2)}
 	grid, group := gridFor(n)
 	e.Emit(metal.Dispatch{Kernel: name("optim_adamw", g.DType), In: []metal.View{g.View, p.View, m.View, v.View, hyper.View},
 		Out: []metal.View{pOut.View, mOut.View, vOut.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(12 * n),

@@ -15,6 +15,8 @@ struct AdamWArgs {
   float beta2;
   float eps;
   float weightDecay;
+  float gain1; // 1 - beta1 and 1 - beta2, from double: 1.0f - 0.999f is off by 1e-5
+  float gain2;
 };
 
 struct SGDArgs {

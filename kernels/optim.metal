@@ -27,8 +27,8 @@ template <typename G>
   }
   float x = p[i];
   float d = float(g[i]) * hyper[HYPER_GRAD_SCALE];
-  float m1 = args.beta1 * m[i] + (1.0f - args.beta1) * d;
-  float v1 = args.beta2 * v[i] + (1.0f - args.beta2) * (d * d);
+  float m1 = args.beta1 * m[i] + args.gain1 * d;
+  float v1 = args.beta2 * v[i] + args.gain2 * (d * d);
   if (i < args.decayCount) {
     x = x * (1.0f - hyper[HYPER_LR] * args.weightDecay);
   }

@@ -28,7 +28,7 @@ template <class G> void adamw_range(const ft_launch* l, int64_t from, int64_t to
   float* m_out = static_cast<float*>(l->bufs[6]) + from;
   float* v_out = static_cast<float*>(l->bufs[7]) + from;
   const float grad_scale = hyper[HYPER_GRAD_SCALE], step = hyper[HYPER_STEP_SIZE], v_scale = hyper[HYPER_V_SCALE];
-  const float b1 = args.beta1, b2 = args.beta2, c1 = 1.0f - b1, c2 = 1.0f - b2, eps = args.eps;
+  const float b1 = args.beta1, b2 = args.beta2, c1 = args.gain1, c2 = args.gain2, eps = args.eps;
   each(to - from, [&](int64_t i, auto k) {
     vf d = load(g + i, k) * grad_scale;
     vf m1 = b1 * load(m + i, k) + c1 * d;
