@@ -96,6 +96,8 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 	if sinks := opt.Sinks; sinks != nil {
 		column := BroadcastTo(Reshape(AsType(sinks, dt), 1, hk, group, 1, 1), []int{b, hk, group, tq, 1})
 		scores = SliceAxis(Softmax(Concatenate([]*Array{scores, column}, -1), -1), -1, 0, tk)
+	} else if opt.Unfused {
+		scores = apply1(softmaxUnfused{}, scores.shape, dt, scores)
 	} else {
 		scores = Softmax(scores, -1)
 	}
@@ -173,19 +175,23 @@ func (op sdpaVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
 	n := len(in)
 	s.Out, s.LSE = l.heads(in[n-3]), l.Contiguous(in[n-2])
 	s.DOut = l.heads(in[n-1])
-	s.DQ, s.DK, s.DV = out[0], out[1], out[2]
+	s.DQ, s.DK, s.DV = out[0], l.orScratch(out[1]), l.orScratch(out[2])
 	kernels.SDPAVJP(l, s)
 }
 
-// VJP differentiates the composed form of the gradient.
+// VJP differentiates the composed form of the gradient, which is a function of
+// q, k, v and the cotangent alone: nothing flows to the saved outputs.
 func (op sdpaVJP) VJP(c *Cotangents) []*Array {
 	opt := SDPAOptions{Scale: float64(op.scale), Causal: op.causal}
-	return vjpThrough(c, func(in []*Array) []*Array {
+	last := len(c.In) - 1
+	grads := vjpThrough(c, func(in []*Array) []*Array {
 		if op.segment {
 			opt.Segments = in[3]
 		}
 		fn := func(p []*Array) []*Array { return []*Array{attention(p[0], p[1], p[2], opt)} }
-		_, g := VJP(fn, in[:3], in[len(in)-1:])
+		_, g := VJP(fn, in[:3], in[last:])
 		return g
 	})
+	clear(grads[3:last])
+	return grads
 }

@@ -100,7 +100,7 @@ func TruncatedNormal(lo, hi any, shape []int, dt metal.DType, key *Array) *Array
 // RandInt is uniformly distributed among the integers in [lo, hi). Mirrors
 // mx.random.randint.
 func RandInt(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
-	return AsType(Maximum(Uniform(lo, hi, shape, metal.Float32, key), lo), dt)
+	return AsType(Maximum(Floor(Uniform(lo, hi, shape, metal.Float32, key)), lo), dt)
 }
 
 // Permutation shuffles a along axis. Mirrors mx.random.permutation.

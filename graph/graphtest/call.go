@@ -17,7 +17,12 @@ type opEntry struct {
 	params string
 	class  class
 	raw    bool
+	linear bool // in its one differentiable input, without a constant part
 	fn     func(c *call) []*graph.Array
+
+	// condition, if there, is the factor by which a rounding inside moves the
+	// result, relative to the operands.
+	condition func(c *call) float64
 }
 
 // call is a function call with its arguments by name. Values are *graph.Array,

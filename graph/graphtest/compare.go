@@ -33,9 +33,9 @@ func (k class) gradient() class {
 
 // tolerance is what a value may be off:
 //
-//	rounds·eps(dtype)·|want| + inner·eps(float32)·(|want| + magnitude) + (1+rounds)·noise + 4·condition
+//	rounds·eps(dtype)·|want| + inner·eps(float32)·(|want| + magnitude) + (1+rounds)·noise + 4·condition,
 //
-// where magnitude is that of the tensor and, for sums, of what was summed, and
+// and the smallest normal float32, where magnitude is that of the tensor and, for sums, of what was summed, and
 // noise is how far MLX itself is from its float32 result on this case (16-bit
 // inputs only). condition is how far the engine's result moves when float32
 // inputs move by one rounding; it is measured where a sum or product would
@@ -47,7 +47,10 @@ type tolerance struct {
 	condition float64
 }
 
-const eps32 = 1.0 / (1 << 23)
+const (
+	eps32          = 1.0 / (1 << 23)
+	smallestNormal = 1.1754943508222875e-38 // smaller results may be flushed to zero
+)
 
 func epsilon(dt metal.DType) float64 {
 	switch dt {
@@ -67,7 +70,7 @@ func (tol tolerance) allowed(want float64, dt metal.DType, peak float64) float64
 	if tol.class.inner >= reduction.inner {
 		scale += max(peak, tol.scale)
 	}
-	return tol.class.rounds*epsilon(dt)*math.Abs(want) + tol.class.inner*eps32*scale + (1+tol.class.rounds)*tol.noise + 4*tol.condition
+	return tol.class.rounds*epsilon(dt)*math.Abs(want) + tol.class.inner*eps32*scale + (1+tol.class.rounds)*tol.noise + 4*tol.condition + smallestNormal
 }
 
 // decode is a tensor's values; complex ones are not compared.

@@ -15,7 +15,7 @@ var elementwiseOps = map[string]*opEntry{
 	"mx.square": unaryOf(elementwise, graph.Square), "mx.sqrt": unaryOf(elementwise, graph.Sqrt), "mx.rsqrt": unaryOf(elementwise, graph.Rsqrt),
 	"mx.reciprocal": unaryOf(elementwise, graph.Reciprocal), "mx.exp": unaryOf(transcendental, graph.Exp), "mx.expm1": unaryOf(transcendental, graph.Expm1),
 	"mx.log": unaryOf(transcendental, graph.Log), "mx.log2": unaryOf(transcendental, graph.Log2), "mx.log10": unaryOf(transcendental, graph.Log10),
-	"mx.log1p": unaryOf(transcendental, graph.Log1p), "mx.sigmoid": unaryOf(transcendental, graph.Sigmoid), "mx.erf": unaryOf(transcendental, graph.Erf),
+	"mx.log1p": unaryOf(transcendental, graph.Log1p), "mx.sigmoid": unaryOf(transcendental, graph.Sigmoid), "mx.erf": unaryOf(reduction, graph.Erf),
 	"mx.erfinv": unaryOf(transcendental, graph.ErfInv), "mx.sin": unaryOf(transcendental, graph.Sin), "mx.cos": unaryOf(transcendental, graph.Cos),
 	"mx.tan": unaryOf(transcendental, graph.Tan), "mx.arcsin": unaryOf(transcendental, graph.ArcSin), "mx.arccos": unaryOf(transcendental, graph.ArcCos),
 	"mx.arctan": unaryOf(transcendental, graph.ArcTan), "mx.sinh": unaryOf(transcendental, graph.Sinh), "mx.cosh": unaryOf(transcendental, graph.Cosh),

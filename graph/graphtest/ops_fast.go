@@ -1,6 +1,10 @@
 package graphtest
 
 import (
+	"context"
+	"math"
+	"slices"
+
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -12,8 +16,8 @@ var fastOps = map[string]*opEntry{
 	"mx.fast.layer_norm": general(product, "x weight bias eps", func(c *call) *graph.Array {
 		return graph.LayerNorm(c.array("x"), c.optional("weight"), c.optional("bias"), c.number("eps", 1e-5))
 	}),
-	"mx.fast.rope":                         general(product, "a dims traditional base scale offset freqs", rope),
-	"mx.fast.scaled_dot_product_attention": general(product, "q k v scale mask sinks", attention),
+	"mx.fast.rope":                         {params: "a dims traditional base scale offset freqs", class: product, linear: true, condition: ropeAngle, fn: func(c *call) []*graph.Array { return one(rope(c)) }},
+	"mx.fast.scaled_dot_product_attention": general(composed, "q k v scale mask sinks", attention),
 	"mx.matmul":                            general(product, "a b", func(c *call) *graph.Array { return graph.Matmul(c.array("a"), c.array("b")) }),
 	"mx.matmul.nt": general(product, "a b", func(c *call) *graph.Array {
 		return graph.Matmul(c.array("a"), graph.SwapAxes(c.array("b"), -1, -2))
@@ -50,6 +54,32 @@ func tensordot(c *call) *graph.Array {
 		left, right = append(left, a.NDim()-n+i), append(right, i)
 	}
 	return graph.Tensordot(a, b, left, right)
+}
+
+// ropeAngle is the largest angle of a rope, whose rounding moves the result.
+func ropeAngle(c *call) float64 {
+	at := largestOf(c, "offset") + float64(c.array("a").Dim(-2))
+	if f := c.optional("freqs"); f != nil {
+		v, err := graph.Floats(context.Background(), f)
+		if err != nil || len(v) == 0 {
+			return 0
+		}
+		at /= slices.Min(v)
+	}
+	return math.Abs(at * c.number("scale", 1))
+}
+
+// largestOf is a number, or the largest element of an array.
+func largestOf(c *call, name string) float64 {
+	a, ok := c.named[name].(*graph.Array)
+	if !ok {
+		return c.number(name, 0)
+	}
+	v, err := graph.Floats(context.Background(), a)
+	if err != nil {
+		return 0
+	}
+	return largest(v)
 }
 
 // rope's offset is a number, an array of one, or one per batch row.

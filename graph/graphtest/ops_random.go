@@ -19,7 +19,7 @@ var randomOps = map[string]*opEntry{
 	"mx.random.uniform": general(elementwise, "low high shape dtype key", func(c *call) *graph.Array {
 		return graph.Uniform(bound(c, "low", 0), bound(c, "high", 1), sampleShape(c), c.dtype("dtype", metal.Float32), c.array("key"))
 	}),
-	"mx.random.normal": general(transcendental, "shape dtype loc scale key", func(c *call) *graph.Array {
+	"mx.random.normal": general(product, "shape dtype loc scale key", func(c *call) *graph.Array {
 		return graph.Normal(sampleShape(c), c.dtype("dtype", metal.Float32), c.number("loc", 0), c.number("scale", 1), c.array("key"))
 	}),
 	"mx.random.bernoulli": general(exact, "p shape key", func(c *call) *graph.Array {
@@ -30,13 +30,13 @@ var randomOps = map[string]*opEntry{
 		}
 		return graph.Bernoulli(p, shape, c.array("key"))
 	}),
-	"mx.random.gumbel": general(transcendental, "shape dtype key", func(c *call) *graph.Array {
+	"mx.random.gumbel": general(product, "shape dtype key", func(c *call) *graph.Array {
 		return graph.Gumbel(sampleShape(c), c.dtype("dtype", metal.Float32), c.array("key"))
 	}),
-	"mx.random.laplace": general(transcendental, "shape dtype loc scale key", func(c *call) *graph.Array {
+	"mx.random.laplace": general(product, "shape dtype loc scale key", func(c *call) *graph.Array {
 		return graph.Laplace(sampleShape(c), c.dtype("dtype", metal.Float32), c.number("loc", 0), c.number("scale", 1), c.array("key"))
 	}),
-	"mx.random.truncated_normal": general(transcendental, "lower upper shape dtype key", func(c *call) *graph.Array {
+	"mx.random.truncated_normal": general(product, "lower upper shape dtype key", func(c *call) *graph.Array {
 		return graph.TruncatedNormal(bound(c, "lower", 0), bound(c, "upper", 0), sampleShape(c), c.dtype("dtype", metal.Float32), c.array("key"))
 	}),
 	"mx.random.randint": general(exact, "low high shape dtype key", func(c *call) *graph.Array {

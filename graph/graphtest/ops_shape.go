@@ -47,7 +47,7 @@ var shapeOps = map[string]*opEntry{
 		return graph.Repeat(a, c.integer("repeats", 1), c.integer("axis", 0))
 	}),
 	"mx.tile":  arrayOf(exact, "a reps", func(c *call, a *graph.Array) *graph.Array { return graph.Tile(a, c.ints("reps")...) }),
-	"mx.pad":   arrayOf(exact, "a pad_width mode constant_values", pad),
+	"mx.pad":   {params: "a pad_width mode constant_values", class: exact, linear: true, fn: func(c *call) []*graph.Array { return one(pad(c, c.array("a"))) }},
 	"mx.split": {params: "a indices_or_sections axis", class: exact, fn: split},
 	"mx.tril":  arrayOf(exact, "a k", func(c *call, a *graph.Array) *graph.Array { return graph.Tril(a, c.integer("k", 0)) }),
 	"mx.triu":  arrayOf(exact, "a k", func(c *call, a *graph.Array) *graph.Array { return graph.Triu(a, c.integer("k", 0)) }),

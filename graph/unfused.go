@@ -1,0 +1,83 @@
+// Composed forms of the fused ops, which round each step to the dtype as MLX's
+// CPU backend does: in float32 they agree with the fused ops to the last bits, in
+// 16 bits they follow MLX exactly where the fused ops are more precise.
+
+package graph
+
+import (
+	"math"
+
+	"github.com/ftmetal/ftmetal/kernels"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// RMSNormUnfused is RMSNorm made of single ops: the normalised row is rounded
+// before it is multiplied by w.
+func RMSNormUnfused(x, w *Array, eps float64) *Array {
+	n := asFloat32(x)
+	n = Multiply(n, Rsqrt(Add(Mean(Square(n), []int{-1}, true), eps)))
+	if w == nil {
+		return AsType(n, x.dtype)
+	}
+	return Multiply(AsType(n, Promote(x.dtype, w.dtype)), w)
+}
+
+// RoPEUnfused is RoPE over the halves of the last axis, made of single ops:
+// sines, cosines and products are rounded to x's dtype. x is [B,H,T,D], positions
+// start at opt.Offset.
+func RoPEUnfused(x *Array, opt RoPEOptions) *Array {
+	check(len(x.shape) == 4 && opt.Dims == x.Dim(-1) && opt.Positions == nil && !opt.Traditional, "RoPEUnfused",
+		"x is %v with options %+v, want all of the last axis to rotate by halves, without positions", x, opt)
+	half, scale := opt.Dims/2, opt.Scale
+	if scale == 0 {
+		scale = 1
+	}
+	positions := Multiply(Arange(float64(opt.Offset), float64(opt.Offset+x.Dim(-2)), 1, metal.Float32), scale)
+	var inverse *Array
+	if opt.Freqs != nil {
+		inverse = Reciprocal(AsType(opt.Freqs, metal.Float32))
+	} else {
+		inverse = Exp(Multiply(Arange(0, -float64(half), -1, metal.Float32), math.Log(opt.Base)/float64(half)))
+	}
+	theta := Multiply(ExpandDims(positions, 1), inverse)
+	c, s := AsType(Cos(theta), x.dtype), AsType(Sin(theta), x.dtype)
+	a, b := SliceAxis(x, -1, 0, half), SliceAxis(x, -1, half, opt.Dims)
+	return Concatenate([]*Array{Subtract(Multiply(a, c), Multiply(b, s)), Add(Multiply(a, s), Multiply(b, c))}, -1)
+}
+
+// softmaxUnfused is softmax over the last axis with a gradient of single ops,
+// whose sum is kept in the dtype.
+type softmaxUnfused struct{ softmax }
+
+func (softmaxUnfused) String() string { return "SoftmaxUnfused" }
+
+func (softmaxUnfused) VJP(c *Cotangents) []*Array {
+	y := c.Out[0]
+	yg := Multiply(y, c.Cot[0])
+	return []*Array{Subtract(yg, Multiply(y, sumNarrow(yg)))}
+}
+
+// narrowSum adds the last axis in its own dtype, in order.
+type narrowSum struct{}
+
+// sumNarrow is the sum over the last axis, kept as an extent of 1, rounded to
+// the dtype after every addition.
+func sumNarrow(a *Array) *Array {
+	last := len(a.shape) - 1
+	if a.dtype != metal.Float16 && a.dtype != metal.BFloat16 {
+		return Sum(a, []int{last}, true)
+	}
+	shape := append([]int{}, a.shape...)
+	shape[last] = 1
+	return apply1(narrowSum{}, shape, a.dtype, a)
+}
+
+func (narrowSum) String() string { return "NarrowSum" }
+
+func (narrowSum) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.SumNarrow(l, l.Contiguous(in[0]), out[0])
+}
+
+func (narrowSum) VJP(c *Cotangents) []*Array {
+	return []*Array{BroadcastTo(c.Cot[0], c.In[0].shape)}
+}
