@@ -1,16 +1,88 @@
-# Everything here needs Go and g++ only, unless a target says otherwise.
+# make            check, then test
+# make check      formatting, go vet, the repository's rules           Go, g++
+# make test       all tests, on the null and the software device       Go, g++
+# make lint-metal Metal's rules about the kernel files                 Go, clang
+# make staticcheck                                                     Go; fetches the tool through the module proxy
+# make test-full  the deeper tests: test-exact, test-shuffle,          Go, g++
+#                 test-race, test-asan; each is a target of its own
+# make golden     every call recorded from MLX, GOLDEN=DIR for a       Go, g++
+#                 folder other than the repository's own
+# make demo       fine-tunes the bundled model and proves it           Go, g++
+# make bench      benchmarks; CASE='Gemm|Kernels/sdpa' picks some      Go, g++
+# make fuzz       each fuzz target for FUZZTIME                        Go, g++
+# make plans      writes graph/testdata/plans; read the diff           Go, g++
+# make generate   writes the generated parts of docs                   Go
+#
+# The first build of the C++ takes minutes; Go's cache keeps it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 
 GO ?= go
+CLANG ?= clang
+GOLDEN ?=
+CASE ?= .
+COUNT ?= 1
+FUZZTIME ?= 30s
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all check test
+.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan golden demo bench fuzz plans generate
 
 all: check test
 
-# Formatting and vet.
 check:
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these files"; exit 1; }
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these files"; exit 1; }
 	$(GO) vet ./...
+	$(GO) test ./internal/rules ./tools/lintmetal
 
-# All tests on the null and the software device.
 test:
 	$(GO) test ./...
+
+lint-metal:
+	$(GO) run ./tools/lintmetal -clang $(CLANG)
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+
+test-full: test-exact test-shuffle test-race test-asan
+
+# The shaders themselves, without their native twins.
+test-exact:
+	FTMETAL_NATIVE=0 $(GO) test ./graph/... ./models/...
+
+# Threads, simdgroups and threadgroups in random orders, threadgroup memory full
+# of NaN, guard bytes round every block.
+test-shuffle:
+	FTMETAL_NATIVE=0 FTMETAL_SHUFFLE=20 FTMETAL_NAN_FILL=1 FTMETAL_GUARD=1 $(GO) test ./metal/soft ./graph
+
+# Go's race detector, where goroutines meet.
+test-race:
+	$(GO) test -race ./internal/... ./metal/null ./metal ./models/weights ./models/tokenizer ./train/data
+
+# AddressSanitizer and UndefinedBehaviorSanitizer in every kernel and its twin.
+test-asan:
+	CGO_CXXFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
+	  FTMETAL_GUARD=1 ASAN_OPTIONS=detect_leaks=0 $(GO) test -asan ./metal/soft
+
+golden:
+	FTMETAL_GOLDEN=$(abspath $(GOLDEN)) $(GO) test -count=1 -v -run 'Golden|Parity' ./graph ./models ./cmd/ftmetal | grep -v '^=== \|^ *--- PASS'
+
+demo:
+	GO=$(GO) tools/demo/run.sh
+
+bench:
+	$(GO) test -run '^$$' -bench '$(CASE)' -count $(COUNT) ./bench ./metal/soft
+
+fuzz:
+	@for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
+	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
+	    echo "== $$(dirname $$f) $$t"; \
+	    $(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	  done; \
+	done
+
+plans:
+	$(GO) test ./graph -run Plan -update
+
+generate:
+	$(GO) test ./internal/rules -run Debugging -update
