@@ -80,10 +80,48 @@ template <class S, class D> void copy_rows(const CopyArgs& args, const S* x, D* 
   }
 }
 
-// copy_tile copies out[i, j] = x[j, i] of at most tile × tile elements.
+FT_OP vu load_word(const void* p, uint32_t) { return (vu)load(static_cast<const float*>(p)); }
+FT_OP vu load_word(const void* p, uint16_t) { return load_u16(p); }
+FT_OP void store_word(void* p, vu v, uint32_t) { store(static_cast<float*>(p), (vf)v); }
+FT_OP void store_word(void* p, vu v, uint16_t) { store_u16(p, v); }
+
+// transpose: out[i, j] = x[j, i] for lanes × lanes words. Each round interleaves
+// the two halves of the rows, which moves one bit of the row's number into the
+// column's.
+template <class W> void transpose(const void* x, int64_t ldx, void* out, int64_t ldo) {
+  vu a[lanes], b[lanes];
+  for (int j = 0; j < lanes; j++) a[j] = load_word(static_cast<const W*>(x) + j * ldx, W());
+  for (int round = 1; round < lanes; round *= 2) {
+    for (int j = 0; j < lanes / 2; j++) {
+      b[2 * j] = interleave_low(a[j], a[j + lanes / 2]);
+      b[2 * j + 1] = interleave_high(a[j], a[j + lanes / 2]);
+    }
+    for (int j = 0; j < lanes; j++) a[j] = b[j];
+  }
+  for (int i = 0; i < lanes; i++) store_word(static_cast<W*>(out) + i * ldo, a[i], W());
+}
+// Words of 1 and 8 bytes go one by one.
+template <int size> struct Word { typedef void type; };
+template <> struct Word<2> { typedef uint16_t type; };
+template <> struct Word<4> { typedef uint32_t type; };
+
+// copy_tile copies out[i, j] = x[j, i] of at most tile × tile elements, through
+// a copy of the tile: rows of x are often a power of two apart, where they
+// would push each other out of the cache.
 template <class S, class D> void copy_tile(const S* x, int64_t ldx, D* out, int64_t ldo, int64_t rows, int64_t cols) {
+  constexpr int64_t ld = tile + 64 / sizeof(D);
+  typedef typename Word<sizeof(D)>::type W;
+  alignas(64) D packed[tile * ld];
+  for (int64_t j = 0; j < cols; j++) convert(x + j * ldx, packed + j * ld, rows);
+  int64_t whole_rows = 0, whole_cols = 0;
+  if constexpr (sizeof(D) == 2 || sizeof(D) == 4) {
+    whole_rows = rows / lanes * lanes;
+    whole_cols = cols / lanes * lanes;
+    for (int64_t i = 0; i < whole_rows; i += lanes)
+      for (int64_t j = 0; j < whole_cols; j += lanes) transpose<W>(packed + j * ld + i, ld, out + i * ldo + j, ldo);
+  }
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < cols; j++) out[i * ldo + j] = convert1(x[j * ldx + i], D());
+    for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++) out[i * ldo + j] = packed[j * ld + i];
 }
 
 // copy_tiles: axis is the one that x is contiguous along, out is along the last.

@@ -45,21 +45,23 @@ template <class F, class T> void step2(const float* a, const float* b, float* r,
   struct Name { FT_STEP vf at(vf a, vf b) { return expr; } };
 #define FT_STEP static inline __attribute__((always_inline))
 
-// far is the sine or cosine of lanes that sincos does not take.
+// far is the sine or cosine of the lanes that sincos does not take.
 FT_OP vf far(vf x, vf r, float (*f)(float)) {
+  vi is_near = abs(x) < 0x1p20f;
+  if (!any(~is_near)) return r;
   for (int i = 0; i < lanes; i++)
-    if (!(__builtin_fabsf(x[i]) < 0x1p20f)) r[i] = f(x[i]);
+    if (!is_near[i]) r[i] = f(x[i]);
   return r;
 }
 FT_OP vf sine(vf x) {
   vf s, c;
   sincos(x, &s, &c);
-  return highest(abs(x)) < 0x1p20f && sum(x) == sum(x) ? s : far(x, s, __builtin_sinf);
+  return far(x, s, __builtin_sinf);
 }
 FT_OP vf cosine(vf x) {
   vf s, c;
   sincos(x, &s, &c);
-  return highest(abs(x)) < 0x1p20f && sum(x) == sum(x) ? c : far(x, c, __builtin_cosf);
+  return far(x, c, __builtin_cosf);
 }
 
 FT_UNARY(Cast, x)
@@ -152,7 +154,7 @@ template <class T> void widen(const T* x, float* r, int64_t n) {
 }
 template <class T> void narrow(const float* x, T* r, int64_t n) {
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(r + i, load(x + i));
+  for (; i + lanes <= n; i += lanes) put(r + i, load(x + i));
   if (i < n) store_n(r + i, load_n(x + i, n - i), n - i);
 }
 
@@ -166,7 +168,8 @@ const float* fetch(const void* x, uint32_t type, int64_t at, float* buf, int64_t
   }
 }
 
-void put(void* out, uint32_t type, int64_t at, const float* x, int64_t n) {
+// keep_block writes n elements of a result that was rounded to the type.
+void keep_block(void* out, uint32_t type, int64_t at, const float* x, int64_t n) {
   switch (type) {
     case CHAIN_F16: narrow(x, static_cast<f16*>(out) + at, n); break;
     case CHAIN_BF16: narrow(x, static_cast<bf16*>(out) + at, n); break;
@@ -199,6 +202,9 @@ void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const float* reg[CHAIN_REGISTERS];
   Op ops[CHAIN_STEPS];
   for (uint32_t s = 0; s < args.steps; s++) ops[s] = op_of(args.code[s], args.round[s]);
+  // What is stored is rounded twice where the last step has another type.
+  const bool twice = args.outType != CHAIN_F32 && args.outType != args.round[args.steps - 1];
+  const Op last = op_of(CHAIN_CAST, args.outType);
   for (uint32_t k = 0; k < args.inputs; k++) {
     if (args.inMode[k] != CHAIN_SCALAR) continue;
     float v = *fetch(l->bufs[k], args.inType[k], 0, buf + k * block, 1);
@@ -218,7 +224,9 @@ void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
       ops[s].run(reg[args.a[s]], reg[args.b[s]], r, n);
       reg[k] = r;
     }
-    put(out, args.outType, at, reg[args.inputs + args.steps - 1], n);
+    float* result = buf + (args.inputs + args.steps - 1) * block;
+    if (twice) last.run(result, result, result, n);
+    keep_block(out, args.outType, at, result, n);
   }
 }
 
@@ -256,7 +264,7 @@ void run_rows(const Args& args, const Op& op, uint32_t type, void* out, int64_t 
     fetch_at(row, col, n, &a, &b);
     float* r = type == CHAIN_F32 ? static_cast<float*>(out) + at : buf;
     op.run(a, b, r, n);
-    put(out, type, at, r, n);
+    keep_block(out, type, at, r, n);
     at += n;
   }
 }

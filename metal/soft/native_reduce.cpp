@@ -9,7 +9,7 @@
 #include "native_rows.h"
 
 namespace {
-constexpr int64_t tile = 512;  // columns that are folded side by side
+constexpr int64_t tile = 2048;  // columns that are folded side by side
 }
 
 #define FT_SOURCE "native_reduce.cpp"

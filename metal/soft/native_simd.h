@@ -27,6 +27,20 @@ FT_OP vf splat(float x) { return x - vf{}; }
 FT_OP vu bits_of(vf x) { return (vu)x; }
 FT_OP vf float_of(vu x) { return (vf)x; }
 FT_OP vf select(vi mask, vf a, vf b) { return mask ? a : b; }
+// any tells whether a lane of the mask is set.
+FT_OP bool any(vi mask) {
+#if defined(FT_AVX512)
+  return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif defined(FT_AVX2)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#elif defined(__x86_64__)
+  return _mm_movemask_ps((__m128)mask) != 0;
+#else
+  int32_t set = 0;
+  for (int i = 0; i < lanes; i++) set |= mask[i];
+  return set != 0;
+#endif
+}
 FT_OP vf abs(vf x) { return float_of(bits_of(x) & 0x7fffffffu); }
 // Where one operand is NaN, the second one is the result.
 FT_OP vf max(vf a, vf b) { return a > b ? a : b; }
@@ -169,6 +183,11 @@ template <class F> FT_OP void each4(int64_t n, F f) {
   if (i < n) f(i, Part{n - i}, 1);
 }
 
+// put stores floats that the memory's type represents, as rounded makes them.
+FT_OP void put(float* p, vf v) { store(p, v); }
+FT_OP void put(f16* p, vf v) { store(p, v); }
+FT_OP void put(bf16* p, vf v) { store_u16(p, bits_of(v) >> 16); }
+
 // rounded is the value that memory of the type of `as` would hold.
 FT_OP vf rounded(vf x, float) { return x; }
 FT_OP vf rounded(vf x, bf16) { return from_bf16(to_bf16(x)); }
@@ -192,6 +211,19 @@ FT_OP float highest(vf v) {
 
 FT_OP float sum(const vf v[4]) { return sum((v[0] + v[1]) + (v[2] + v[3])); }
 FT_OP float highest(const vf v[4]) { return highest(max(max(v[0], v[1]), max(v[2], v[3]))); }
+
+// interleave_low is a[0], b[0], a[1], b[1], …; interleave_high goes on from the
+// middle.
+#if defined(FT_AVX512)
+FT_OP vu interleave_low(vu a, vu b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+FT_OP vu interleave_high(vu a, vu b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
+#elif defined(FT_AVX2)
+FT_OP vu interleave_low(vu a, vu b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+FT_OP vu interleave_high(vu a, vu b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#else
+FT_OP vu interleave_low(vu a, vu b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+FT_OP vu interleave_high(vu a, vu b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
+#endif
 
 FT_OP vf sqrt(vf x) {
 #if defined(FT_AVX512)
