@@ -36,7 +36,8 @@ type reduceArgs struct {
 
 // Reduce folds the given axes (ascending) of x, contiguous, into out of the
 // same dtype, contiguous. Axes that do not lie together are folded one run
-// after another, the innermost first.
+// after another, the innermost first; what lies between two runs of a 16-bit
+// float is float32.
 func Reduce(e Emitter, op ReduceOp, x, out Tensor, axes []int) {
 	if out.Size() == 0 {
 		return
@@ -46,7 +47,7 @@ func Reduce(e Emitter, op ReduceOp, x, out Tensor, axes []int) {
 	}
 	axes = slices.Clone(axes)
 	shape := slices.Clone(x.Shape)
-	cur := x.View
+	cur, wide := x.View, false
 	for len(axes) > 0 {
 		first := len(axes) - 1
 		for first > 0 && axes[first-1] == axes[first]-1 {
@@ -58,12 +59,13 @@ func Reduce(e Emitter, op ReduceOp, x, out Tensor, axes []int) {
 		for _, ax := range run {
 			shape[ax] = 1
 		}
-		dst := out.View
-		if len(axes) > 0 {
-			dst = e.Scratch(int64(outer*inner) * int64(x.DType.Size()))
+		dst, more := out.View, len(axes) > 0
+		if more {
+			dst = e.Scratch(int64(outer*inner) * int64(widened(x.DType, true).Size()))
 		}
-		reduceRun(e, op, cur, dst, x.DType, outer, fold, inner)
-		cur = dst
+		r := reduceRun{e, op, x.DType, outer, inner}
+		r.fold(cur, dst, fold, wide, more)
+		cur, wide = dst, more
 	}
 }
 
@@ -75,29 +77,50 @@ func extent(shape []int) int {
 	return n
 }
 
-// reduceRun folds the middle axis of [outer, fold, inner], in two launches if it
-// is long.
-func reduceRun(e Emitter, op ReduceOp, src, dst metal.View, dt metal.DType, outer, fold, inner int) {
-	emit := func(kernel string, src, dst metal.View, fold, chunk int) {
-		chunks := max(ceilDiv(fold, chunk), 1)
-		args := reduceArgs{outer: uint64(outer), reduce: uint64(fold), inner: uint64(inner), chunk: uint64(chunk), chunks: uint64(chunks),
-			op: uint32(slices.Index(reduceOps, op))}
-		grid, group := gridFor(outer * chunks * inner)
-		e.Emit(metal.Dispatch{Kernel: kernel, In: []metal.View{src}, Out: []metal.View{dst}, Args: bytesOf(&args), Grid: grid, Group: group,
-			FLOPs: int64(outer) * int64(fold) * int64(inner)})
+// widened is the dtype of partial results of dt.
+func widened(dt metal.DType, wide bool) metal.DType {
+	if wide && (dt == metal.Float16 || dt == metal.BFloat16) {
+		return metal.Float32
 	}
-	if fold <= reduceChunk {
-		emit(name("reduce", dt), src, dst, fold, reduceChunk)
+	return dt
+}
+
+// reduceRun folds the middle axis of [outer, fold, inner].
+type reduceRun struct {
+	e            Emitter
+	op           ReduceOp
+	dt           metal.DType
+	outer, inner int
+}
+
+// fold takes two launches if the axis is long. fromWide and toWide tell whether
+// src and dst hold partial results.
+func (r reduceRun) fold(src, dst metal.View, n int, fromWide, toWide bool) {
+	if n <= reduceChunk {
+		r.emit(src, dst, n, reduceChunk, fromWide, toWide)
 		return
 	}
-	partial, join, size := name("reduce", dt), name("reduce", dt), dt.Size()
-	if dt == metal.Float16 || dt == metal.BFloat16 {
-		partial, join, size = name("reduce_partial", dt), name("reduce_join", dt), 4
+	chunks := ceilDiv(n, reduceChunk)
+	part := r.e.Scratch(int64(r.outer) * int64(chunks) * int64(r.inner) * int64(widened(r.dt, true).Size()))
+	r.emit(src, part, n, reduceChunk, fromWide, true)
+	r.emit(part, dst, chunks, chunks, true, toWide)
+}
+
+func (r reduceRun) emit(src, dst metal.View, n, chunk int, fromWide, toWide bool) {
+	from, to := widened(r.dt, fromWide), widened(r.dt, toWide)
+	kernel := name("reduce", from)
+	switch {
+	case from.Size() < to.Size():
+		kernel = name("reduce_partial", from)
+	case from.Size() > to.Size():
+		kernel = name("reduce_join", to)
 	}
-	chunks := ceilDiv(fold, reduceChunk)
-	part := e.Scratch(int64(outer) * int64(chunks) * int64(inner) * int64(size))
-	emit(partial, src, part, fold, reduceChunk)
-	emit(join, part, dst, chunks, chunks)
+	chunks := max(ceilDiv(n, chunk), 1)
+	args := reduceArgs{outer: uint64(r.outer), reduce: uint64(n), inner: uint64(r.inner), chunk: uint64(chunk), chunks: uint64(chunks),
+		op: uint32(slices.Index(reduceOps, r.op))}
+	grid, group := gridFor(r.outer * chunks * r.inner)
+	r.e.Emit(metal.Dispatch{Kernel: kernel, In: []metal.View{src}, Out: []metal.View{dst}, Args: bytesOf(&args), Grid: grid, Group: group,
+		FLOPs: int64(r.outer) * int64(n) * int64(r.inner)})
 }
 
 // ArgReduce writes the index of the first extreme element along an axis of x,

@@ -1,16 +1,24 @@
 package ref
 
-import "math"
+import (
+	"math"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
 
 // RMSNorm is x·r·w over rows of n elements, with r = 1/√(mean(x²)+eps); w nil
-// stands for ones.
-func RMSNorm(x, w []float64, n int, eps float64) Result {
-	out := Result{Class: Reduction, Value: make([]float64, len(x))}
+// stands for ones. As in MLX, x·r is rounded to dt before it is weighted.
+func RMSNorm(x, w []float64, n int, eps float64, dt metal.DType) Result {
+	out := Result{Class: Reduction, Value: make([]float64, len(x)), Mag: make([]float64, len(x))}
 	for at := 0; at < len(x); at += n {
 		row := x[at : at+n]
 		r := rms(row, eps)
 		for i, v := range row {
 			out.Value[at+i] = v * r * weight(w, i)
+			out.Mag[at+i] = math.Abs(out.Value[at+i])
+			if w != nil {
+				out.Mag[at+i] *= 1 + Intermediate(dt)/float64(Reduction)
+			}
 		}
 	}
 	return out

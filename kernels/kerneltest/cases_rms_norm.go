@@ -17,14 +17,14 @@ var _ = add(Case{
 		n := s.Dims[1]
 		x, w, out := s.In(s.DType, s.Dims...), s.InFill(Uniform, s.DType, n), s.Out(s.DType, s.Dims...)
 		s.Launch(func(e kernels.Emitter) { kernels.RMSNorm(e, x.Tensor, w.Tensor, out.Tensor, normEps) })
-		s.Want(out, func() ref.Result { return ref.RMSNorm(x.Values, w.Values, n, normEps) })
+		s.Want(out, func() ref.Result { return ref.RMSNorm(x.Values, w.Values, n, normEps, s.DType) })
 	},
 }, Case{
 	Op: "rms_norm/unweighted", DTypes: floats, Dims: rows,
 	Make: func(s *Setup) {
 		x, out := s.In(s.DType, s.Dims...), s.Out(s.DType, s.Dims...)
 		s.Launch(func(e kernels.Emitter) { kernels.RMSNorm(e, x.Tensor, kernels.Tensor{}, out.Tensor, normEps) })
-		s.Want(out, func() ref.Result { return ref.RMSNorm(x.Values, nil, s.Dims[1], normEps) })
+		s.Want(out, func() ref.Result { return ref.RMSNorm(x.Values, nil, s.Dims[1], normEps, s.DType) })
 	},
 }, Case{
 	// More rows than one thread adds for dw (64).
