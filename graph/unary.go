@@ -79,7 +79,7 @@ var unaryGrads = map[kernels.UnaryOp]func(x, y, g *Array) *Array{
 	kernels.ArcTan:  func(x, y, g *Array) *Array { return Divide(g, Add(1.0, Square(x))) },
 	kernels.Sinh:    func(x, y, g *Array) *Array { return Multiply(g, Cosh(x)) },
 	kernels.Cosh:    func(x, y, g *Array) *Array { return Multiply(g, Sinh(x)) },
-	kernels.Tanh:    func(x, y, g *Array) *Array { return Multiply(g, Subtract(1.0, Square(y))) },
+	kernels.Tanh:    func(x, y, g *Array) *Array { return Divide(g, Square(Cosh(x))) }, // 1-y² would cancel
 	kernels.ArcSinh: func(x, y, g *Array) *Array { return Multiply(g, Rsqrt(Add(Square(x), 1.0))) },
 	kernels.ArcCosh: func(x, y, g *Array) *Array { return Multiply(g, Rsqrt(Subtract(Square(x), 1.0))) },
 	kernels.ArcTanh: func(x, y, g *Array) *Array { return Divide(g, Subtract(1.0, Square(x))) },
