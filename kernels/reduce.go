@@ -123,6 +123,19 @@ func (r reduceRun) emit(src, dst metal.View, n, chunk int, fromWide, toWide bool
 		FLOPs: int64(r.outer) * int64(n) * int64(r.inner)})
 }
 
+// SumNarrow adds the last axis of x, contiguous and of a 16-bit float dtype, in
+// order, rounding after every addition; out lacks that axis.
+func SumNarrow(e Emitter, x, out Tensor) {
+	rows, n := lastAxis(x)
+	if rows == 0 {
+		return
+	}
+	args := reduceArgs{outer: uint64(rows), reduce: uint64(n), inner: 1, chunk: uint64(n), chunks: 1, op: uint32(slices.Index(reduceOps, Sum))}
+	grid, group := gridFor(rows)
+	e.Emit(metal.Dispatch{Kernel: name("reduce_narrow", x.DType), In: []metal.View{x.View}, Out: []metal.View{out.View}, Args: bytesOf(&args),
+		Grid: grid, Group: group, FLOPs: int64(x.Size())})
+}
+
 // ArgReduce writes the index of the first extreme element along an axis of x,
 // contiguous, to out, uint32.
 func ArgReduce(e Emitter, op ReduceOp, x, out Tensor, axis int) {

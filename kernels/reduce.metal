@@ -96,4 +96,7 @@ instantiate_kernel("reduce_partial_f16", reduce, half, float, float)
 instantiate_kernel("reduce_partial_bf16", reduce, bfloat, float, float)
 instantiate_kernel("reduce_join_f16", reduce, float, half, float)
 instantiate_kernel("reduce_join_bf16", reduce, float, bfloat, float)
+// Sums that round after every addition, as MLX's CPU backend does.
+instantiate_kernel("reduce_narrow_f16", reduce, half, half, half)
+instantiate_kernel("reduce_narrow_bf16", reduce, bfloat, bfloat, bfloat)
 // clang-format on
