@@ -30,10 +30,9 @@ type State struct {
 	Seed        int         `json:"seed"`
 	Train       data.Cursor `json:"train_cursor"`
 	Fingerprint string      `json:"settings"` // of what must not change on resume
-	// PendingTokens divides the gradients accumulated so far, when a checkpoint
-	// falls between two updates.
-	PendingTokens float64 `json:"pending_tokens,omitempty"`
-	PendingLoss   float64 `json:"pending_loss,omitempty"`
+	// PendingWeight divides the gradients accumulated so far, when a checkpoint
+	// falls between two updates: supervised tokens, or mlx-lm's micro-batches.
+	PendingWeight float64 `json:"pending_weight,omitempty"`
 	PendingMicro  int     `json:"pending_micro,omitempty"`
 }
 

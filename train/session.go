@@ -229,7 +229,7 @@ func (s *session) stepOptions() StepOptions {
 		decay = 0
 	}
 	opt := StepOptions{Optimizer: cfg.Optimizer, MaxGradNorm: cfg.MaxGradNorm, Compute: s.compute, Dropout: cfg.Dropout > 0 && cfg.FineTuneType == "lora",
-		Padded: !cfg.Packing, Accumulate: cfg.GradAccumulationSteps > 1, Profile: cfg.Profile,
+		Padded: !cfg.Packing, Accumulate: cfg.GradAccumulationSteps > 1, Profile: cfg.Profile, MLX: cfg.Compat == "mlx-lm",
 		AdamW: kernels.AdamWOptions{Beta1: cfg.Beta1, Beta2: cfg.Beta2, Eps: cfg.Eps, WeightDecay: decay, BiasCorrection: cfg.BiasCorrection},
 		SGD:   kernels.SGDOptions{Momentum: cfg.Momentum}}
 	if cfg.Compat == "mlx-lm" && cfg.FineTuneType == "lora" {

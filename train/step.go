@@ -25,6 +25,7 @@ type StepOptions struct {
 	Dropout     bool // adapters have dropout: the step takes a random key
 	Padded      bool // rows are padded at the end: no segments, positions from 0
 	Accumulate  bool // several micro-batches per update
+	MLX         bool // mlx-lm's loss: the mean over each batch, with its roundings
 	Profile     bool // time every kernel
 }
 
@@ -33,7 +34,8 @@ type StepOptions struct {
 //
 // Gradients are those of the *sum* of the losses of all supervised tokens; the
 // update divides by their number. Accumulation over micro-batches is therefore
-// weighted by tokens.
+// weighted by tokens. With StepOptions.MLX they are those of the mean over each
+// micro-batch, and the update divides by the number of micro-batches.
 type Stepper struct {
 	model models.Model
 	set   *ParamSet
@@ -135,7 +137,7 @@ func (s *Stepper) compile() {
 	s.first, s.more = grads(false), grads(true)
 	s.loss = graph.Compile(func(in []*graph.Array) []*graph.Array {
 		s.bindParams(in[0], nil)
-		return []*graph.Array{graph.Sum(s.tokenLosses(in[2:], nil), nil, false)}
+		return []*graph.Array{s.batchLoss(in[2:], nil)}
 	}, graph.CompileOptions{ReuseOutputs: true, Arena: &s.arena})
 	donate := map[int]int{0: 1, 1: 2}
 	if s.opt.Optimizer != "sgd" {
@@ -162,16 +164,29 @@ func (s *Stepper) bindParams(flat *graph.Array, arrays []*graph.Array) []*graph.
 	return out
 }
 
-// tokenLosses is the loss of every token, 0 where it is not supervised. in is
-// tokens, targets, then positions and segments of packed rows.
-func (s *Stepper) tokenLosses(in []*graph.Array, key *graph.Array) *graph.Array {
+// batchLoss is the sum of the losses of the supervised tokens, or their mean. in
+// is tokens, targets, then positions and segments of packed rows.
+func (s *Stepper) batchLoss(in []*graph.Array, key *graph.Array) *graph.Array {
 	s.setDropout(key)
-	input := nn.Input{Tokens: in[0]}
+	input := nn.Input{Tokens: in[0], Unfused: s.opt.MLX}
 	if !s.opt.Padded {
 		input.Positions, input.Segments = in[2], in[3]
 	}
-	h := s.model.Hidden(input)
-	return graph.LinearCrossEntropy(h, s.model.Head(), graph.Reshape(in[1], in[1].Size()))
+	h, targets := s.model.Hidden(input), graph.Reshape(in[1], in[1].Size())
+	if s.opt.MLX {
+		return mlxLoss(s.model.Logits(h), targets)
+	}
+	return graph.Sum(graph.LinearCrossEntropy(h, s.model.Head(), targets), nil, false)
+}
+
+// mlxLoss is default_loss of mlx_lm/tuner/trainer.py: each token's loss in the
+// dtype of the logits, their mean in float32.
+func mlxLoss(logits, targets *graph.Array) *graph.Array {
+	n := targets.Size()
+	score := graph.Squeeze(graph.TakeAlongAxis(logits, graph.Reshape(graph.Maximum(targets, 0), n, 1), 1), 1)
+	mask := graph.GreaterEqual(targets, 0)
+	losses := graph.Multiply(graph.Subtract(graph.LogSumExp(logits, []int{1}, false), score), mask)
+	return graph.Divide(graph.Sum(graph.AsType(losses, metal.Float32), nil, false), graph.Sum(graph.AsType(mask, metal.Float32), nil, false))
 }
 
 // setDropout gives every adapter a mask from its own key.
@@ -193,8 +208,8 @@ func (s *Stepper) setDropout(key *graph.Array) {
 	}
 }
 
-// gradients is the flat gradient of the summed loss (added to in[1] if add is
-// set), and the loss. in: low, g, key, then the batch.
+// gradients is the flat gradient of the loss (added to in[1] if add is set), and
+// the loss. in: low, g, key, then the batch.
 func (s *Stepper) gradients(in []*graph.Array, add bool) []*graph.Array {
 	params := s.bindParams(in[0], nil)
 	var key *graph.Array
@@ -203,7 +218,7 @@ func (s *Stepper) gradients(in []*graph.Array, add bool) []*graph.Array {
 	}
 	outs, grads := graph.ValueAndGradFloat32(func(traced []*graph.Array) []*graph.Array {
 		s.bindParams(nil, traced)
-		return []*graph.Array{graph.Sum(s.tokenLosses(in[3:], key), nil, false)}
+		return []*graph.Array{s.batchLoss(in[3:], key)}
 	})(params)
 	flat := make([]*graph.Array, len(grads))
 	for i, g := range grads {
@@ -305,7 +320,7 @@ func (s *Stepper) Restore(t map[string][]float32) error {
 // Params reads the masters.
 func (s *Stepper) Params() ([]float32, error) { return graph.ReadState(s.p) }
 
-// Gradients reads the flat gradient of the summed loss.
+// Gradients reads the flat gradient accumulated so far.
 func (s *Stepper) Gradients() ([]float32, error) { return graph.ReadState(s.g) }
 
 // batch copies b to the device.
@@ -337,7 +352,7 @@ func (s *Stepper) batch(b *data.Batch) ([]*graph.Array, error) {
 }
 
 // Accumulate adds the gradient of a micro-batch (the first of a step replaces
-// what was there) and returns its summed loss.
+// what was there) and returns its loss: summed, or the mean with StepOptions.MLX.
 func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key [2]uint32) (float64, error) {
 	in, err := s.batch(b)
 	if err != nil {
@@ -357,7 +372,8 @@ func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key
 	return graph.Item(ctx, outs[1])
 }
 
-// Loss is the summed loss of a batch, without dropout.
+// Loss is the loss of a batch, summed or the mean as in Accumulate, without
+// dropout.
 func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
 	in, err := s.batch(b)
 	if err != nil {
@@ -371,10 +387,10 @@ func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
 }
 
 // Update applies the accumulated gradients. count is the number of updates
-// including this one; tokens is what the gradients are divided by. It returns
+// including this one; weight is what the gradients are divided by. It returns
 // the norm of the mean gradient before clipping.
-func (s *Stepper) Update(ctx context.Context, lr float64, count int, tokens float64) (float64, error) {
-	hyper := kernels.Hyper(lr, count, 1/max(tokens, 1), s.opt.AdamW)
+func (s *Stepper) Update(ctx context.Context, lr float64, count int, weight float64) (float64, error) {
+	hyper := kernels.Hyper(lr, count, 1/max(weight, 1), s.opt.AdamW)
 	if err := graph.WriteState(s.hyper, hyper[:]); err != nil {
 		return 0, err
 	}

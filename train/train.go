@@ -32,7 +32,7 @@ type run struct {
 type window struct {
 	began                       time.Time
 	micro                       int
-	loss, meanLoss, tokens      float64
+	loss, weight                float64 // their quotient is the mean loss
 	processed, real, supervised int64
 	gradNorm                    float64
 }
@@ -136,7 +136,7 @@ func (r *run) loop(ctx context.Context) error {
 	cfg := r.cfg
 	r.window.began = time.Now()
 	for r.state.Iter < cfg.Iters {
-		if cfg.Compat == "" && r.state.Iter == 0 || cfg.Compat != "" && r.state.Iter%cfg.StepsPerEval == 0 && r.state.Iter == 0 {
+		if r.state.Iter == 0 && !r.mlx() {
 			if _, err := r.validate(ctx); err != nil {
 				return r.stop(ctx, err)
 			}
@@ -167,26 +167,48 @@ func (r *run) microStep(ctx context.Context) error {
 		}
 		return err
 	}
+	if i := r.state.Iter + 1; r.mlx() && (i == 1 || r.evalDue(i)) {
+		// mlx-lm validates between drawing a batch and training on it.
+		if _, err := r.validate(ctx); err != nil {
+			return err
+		}
+	}
 	first := r.state.PendingMicro == 0
 	loss, err := r.step.Accumulate(ctx, b, first, r.s.dropoutKey(r.state.Iter))
 	if err != nil {
 		return err
 	}
-	n := float64(b.SupervisedTokens)
 	r.state.Iter++
 	r.state.PendingMicro++
-	r.state.PendingTokens += n
-	r.window.add(b, loss)
+	r.state.PendingWeight += r.weight(b)
+	r.window.add(b, loss, r.weight(b))
 	r.state.Tokens += int64(b.SupervisedTokens)
 	r.state.Real += int64(b.RealTokens)
-	if r.state.PendingMicro == r.cfg.GradAccumulationSteps || r.state.Iter == r.cfg.Iters {
+	// mlx-lm drops a last window that is not full.
+	last := r.state.Iter == r.cfg.Iters && !r.mlx()
+	if r.state.PendingMicro == r.cfg.GradAccumulationSteps || last {
 		if err := r.update(ctx); err != nil {
 			return err
 		}
 	}
-	r.report(Step{Iter: r.state.Iter, Iters: r.cfg.Iters, Loss: loss / max(n, 1), Elapsed: time.Since(r.started)})
+	r.report(Step{Iter: r.state.Iter, Iters: r.cfg.Iters, Loss: loss / max(r.weight(b), 1), Elapsed: time.Since(r.started)})
 	return nil
 }
+
+// mlx reports whether the run follows mlx-lm number for number.
+func (r *run) mlx() bool { return r.cfg.Compat == "mlx-lm" }
+
+// weight is what a batch's loss and gradient are divided by: its supervised
+// tokens; mlx-lm's are means already.
+func (r *run) weight(b *data.Batch) float64 {
+	if r.mlx() {
+		return 1
+	}
+	return float64(b.SupervisedTokens)
+}
+
+// evalDue reports whether validation belongs to iteration i.
+func (r *run) evalDue(i int) bool { return i%r.cfg.StepsPerEval == 0 || i == r.cfg.Iters }
 
 // update applies the gradients accumulated so far.
 func (r *run) update(ctx context.Context) error {
@@ -195,13 +217,13 @@ func (r *run) update(ctx context.Context) error {
 			return err
 		}
 	}
-	norm, err := r.step.Update(ctx, r.lr(r.state.Updates), r.state.Updates+1, r.state.PendingTokens)
+	norm, err := r.step.Update(ctx, r.lr(r.state.Updates), r.state.Updates+1, r.state.PendingWeight)
 	if err != nil {
 		return err
 	}
 	r.window.gradNorm = norm
 	r.state.Updates++
-	r.state.PendingMicro, r.state.PendingTokens = 0, 0
+	r.state.PendingMicro, r.state.PendingWeight = 0, 0
 	return nil
 }
 
@@ -212,7 +234,7 @@ func (r *run) saveGradients() error {
 		return err
 	}
 	for i := range g {
-		g[i] /= float32(max(r.state.PendingTokens, 1))
+		g[i] /= float32(max(r.state.PendingWeight, 1))
 	}
 	return weights.WriteFile(r.cfg.SaveGradients, r.s.set.Tensors(g, false), nil)
 }
@@ -223,7 +245,7 @@ func (r *run) afterMicroStep(ctx context.Context) error {
 	if i%cfg.StepsPerReport == 0 || i == cfg.Iters {
 		r.reportProgress()
 	}
-	if i%cfg.StepsPerEval == 0 || i == cfg.Iters {
+	if r.evalDue(i) && !r.mlx() {
 		stop, err := r.validate(ctx)
 		if err != nil {
 			return err
@@ -239,11 +261,10 @@ func (r *run) afterMicroStep(ctx context.Context) error {
 }
 
 // add counts a batch.
-func (w *window) add(b *data.Batch, loss float64) {
+func (w *window) add(b *data.Batch, loss, weight float64) {
 	w.micro++
 	w.loss += loss
-	w.meanLoss += loss / max(float64(b.SupervisedTokens), 1)
-	w.tokens += float64(b.SupervisedTokens)
+	w.weight += weight
 	w.processed += int64(b.Processed)
 	w.real += int64(b.RealTokens)
 	w.supervised += int64(b.SupervisedTokens)
@@ -252,11 +273,7 @@ func (w *window) add(b *data.Batch, loss float64) {
 func (r *run) reportProgress() {
 	w := r.window
 	secs := time.Since(w.began).Seconds()
-	loss := w.loss / max(w.tokens, 1)
-	if r.cfg.Compat != "" {
-		loss = w.meanLoss / float64(max(w.micro, 1))
-	}
-	r.report(Progress{Iter: r.state.Iter, Loss: loss, LR: r.lr(max(r.state.Updates-1, 0)), GradNorm: w.gradNorm, ItersPerSec: float64(w.micro) / secs,
+	r.report(Progress{Iter: r.state.Iter, Loss: w.loss / max(w.weight, 1), LR: r.lr(max(r.state.Updates-1, 0)), GradNorm: w.gradNorm, ItersPerSec: float64(w.micro) / secs,
 		ProcessedPerSec: float64(w.processed) / secs, RealPerSec: float64(w.real) / secs, SupervisedPerSec: float64(w.supervised) / secs,
 		TrainedTokens: r.state.Tokens, PeakBytes: r.s.rt.Pool.Usage().Peak})
 	r.window = window{began: time.Now()}
@@ -312,6 +329,9 @@ func meanLoss(ctx context.Context, step *Stepper, it data.Iterator, limit int) (
 		l, err := step.Loss(ctx, b)
 		if err != nil {
 			return 0, n, err
+		}
+		if step.opt.MLX {
+			l *= float64(b.SupervisedTokens)
 		}
 		loss += l
 		tokens += float64(b.SupervisedTokens)

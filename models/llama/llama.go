@@ -1,7 +1,3 @@
-// Package llama is the Llama architecture and its close relatives: grouped-query
-// attention, rotary positions (with Llama 3's scaling), SwiGLU, RMSNorm, and
-// optionally tied embeddings or biases on q, k, v (Qwen2). The layers mirror
-// mlx-lm's models/llama.py and qwen2.py; field tags are the weights' names.
 package llama
 
 import (
@@ -96,13 +92,17 @@ func (a *Attention) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph
 	if in.Cache != nil {
 		rope.Offset = in.Cache.Len
 	}
-	q := graph.RoPE(split(a.QProj.Forward(x), h), rope)
-	k := graph.RoPE(split(a.KProj.Forward(x), hk), rope)
+	rotate := graph.RoPE
+	if in.Unfused {
+		rotate = graph.RoPEUnfused
+	}
+	q := rotate(split(a.QProj.Forward(x), h), rope)
+	k := rotate(split(a.KProj.Forward(x), hk), rope)
 	v := split(a.VProj.Forward(x), hk)
 	if in.Cache != nil {
 		k, v = in.Cache.Append(layer, k, v)
 	}
-	o := graph.ScaledDotProductAttention(q, k, v, graph.SDPAOptions{Scale: 1 / math.Sqrt(float64(hd)), Causal: t > 1, Segments: in.Segments})
+	o := graph.ScaledDotProductAttention(q, k, v, graph.SDPAOptions{Scale: 1 / math.Sqrt(float64(hd)), Causal: t > 1, Segments: in.Segments, Unfused: in.Unfused})
 	return a.OProj.Forward(graph.Reshape(graph.Transpose(o, 0, 2, 1, 3), b*t, h*hd))
 }
 
@@ -113,8 +113,8 @@ func (m *MLP) Forward(x *graph.Array) *graph.Array {
 
 // Forward is one layer over x [B·T,d].
 func (b *Block) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph.Array) *graph.Array {
-	x = graph.Add(x, b.SelfAttn.Forward(b.InputLayernorm.Forward(x), in, layer, freqs))
-	return graph.Add(x, b.MLP.Forward(b.PostAttentionLayernorm.Forward(x)))
+	x = graph.Add(x, b.SelfAttn.Forward(b.InputLayernorm.Forward(x, in), in, layer, freqs))
+	return graph.Add(x, b.MLP.Forward(b.PostAttentionLayernorm.Forward(x, in)))
 }
 
 // Hidden is the normalised output of the last layer for every token, [B·T,d].
@@ -131,7 +131,7 @@ func (m *Model) Hidden(in nn.Input) *graph.Array {
 	if in.Cache != nil {
 		in.Cache.Len += in.Tokens.Dim(1)
 	}
-	return m.Model.Norm.Forward(x)
+	return m.Model.Norm.Forward(x, in)
 }
 
 // recomputed runs a block as a checkpoint with its trainable parameters as

@@ -87,7 +87,10 @@ type RMSNorm struct {
 func NewRMSNorm(n int, eps float64) *RMSNorm { return &RMSNorm{NewParam(n), eps} }
 
 // Forward normalises the last axis of x.
-func (n *RMSNorm) Forward(x *graph.Array) *graph.Array {
+func (n *RMSNorm) Forward(x *graph.Array, in Input) *graph.Array {
+	if in.Unfused {
+		return graph.RMSNormUnfused(x, n.Weight.Array, n.Eps)
+	}
 	return graph.RMSNorm(x, n.Weight.Array, n.Eps)
 }
 
@@ -131,6 +134,9 @@ func (c *KVCache) Arrays() []*graph.Array {
 type Input struct {
 	Tokens, Positions, Segments *graph.Array
 	Cache                       *KVCache
+	// Unfused makes norms, rotations and attention of single ops, which round like
+	// mlx-lm's: for following it number for number.
+	Unfused bool
 }
 
 // DropoutMask draws a mask of 0 and 1/(1-p) with the given key.
