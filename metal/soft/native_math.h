@@ -1,7 +1,8 @@
-// Elementary functions of vectors, for native_simd.h: within 2 ulp of the true
-// value where nothing else is said (internal/ref's tables and the exhaustive
-// test hold them to it), with C's results for infinities and NaN. Polynomials
-// are those of S. Moshier's Cephes library, single precision.
+// Elementary functions of vectors, for native_simd.h, with C's results for
+// infinities and NaN. The polynomials are those of S. Moshier's Cephes library,
+// single precision. Largest errors, over one float of every hundred, in units of
+// the last place: exp 1.0, log 0.9, sigmoid 2.3, tanh 1.3, erf 3.3, sine and
+// cosine 2.0.
 
 namespace ft {
 namespace FT_ISA {
@@ -88,8 +89,8 @@ FT_OP vf erf(vf x) {
   return x != x ? x : r;
 }
 
-// sincos gives the sine and cosine of |x| < 2^20, absolute error 1e-7: x less
-// the nearest multiple n of pi/2, which is taken away in three parts.
+// sincos gives the sine and cosine of |x| < 2^20: x less the nearest multiple n
+// of pi/2, which is taken away in parts.
 FT_OP void sincos(vf x, vf* sine, vf* cosine) {
   vf n = rint(x * 0.636619772367581343f);
 #if defined(FT_FMA)
@@ -99,7 +100,8 @@ FT_OP void sincos(vf x, vf* sine, vf* cosine) {
   r = r + n * 1.71512451000588e-15f;
 #else
   vf r;
-  for (int i = 0; i < lanes; i++) r[i] = float(double(x[i]) - double(n[i]) * 1.57079632679489661923);
+  for (int i = 0; i < lanes; i++)
+    r[i] = float((double(x[i]) - double(n[i]) * 1.57079632673412561417) - double(n[i]) * 6.07710050650619224932e-11);
 #endif
   vf z = r * r;
   vf s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
