@@ -45,6 +45,27 @@ func RoPEUnfused(x *Array, opt RoPEOptions) *Array {
 	return Concatenate([]*Array{Subtract(Multiply(a, c), Multiply(b, s)), Add(Multiply(a, s), Multiply(b, c))}, -1)
 }
 
+// SiluUnfused is Silu with the exponential rounded to the dtype on the way.
+func SiluUnfused(a *Array) *Array {
+	e := asFloat32(Exp(Abs(a)))
+	v := Reciprocal(Add(e, 1.0)) // sigmoid(-|a|)
+	s := AsType(Where(Less(a, 0.0), v, Subtract(1.0, v)), a.dtype)
+	return Multiply(a, apply1(sigmoidOf{}, a.shape, a.dtype, a, s))
+}
+
+// sigmoidOf is its second input, which is the sigmoid of the first however it
+// was computed, with the sigmoid's gradient.
+type sigmoidOf struct{}
+
+func (sigmoidOf) String() string            { return "SigmoidOf" }
+func (sigmoidOf) Aliases(outputs int) []int { return []int{1} }
+
+func (sigmoidOf) Lower(l *Lowering, in, out []kernels.Tensor) { kernels.Copy(l, in[1], out[0]) }
+
+func (sigmoidOf) VJP(c *Cotangents) []*Array {
+	return []*Array{unaryGrads[kernels.Sigmoid](c.In[0], c.Out[0], c.Cot[0]), nil}
+}
+
 // softmaxUnfused is softmax over the last axis with a gradient of single ops,
 // whose sum is kept in the dtype.
 type softmaxUnfused struct{ softmax }

@@ -107,14 +107,18 @@ func (a *Attention) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph
 }
 
 // Forward is the gated feed-forward layer over x [T,d].
-func (m *MLP) Forward(x *graph.Array) *graph.Array {
-	return m.DownProj.Forward(graph.Multiply(graph.Silu(m.GateProj.Forward(x)), m.UpProj.Forward(x)))
+func (m *MLP) Forward(x *graph.Array, in nn.Input) *graph.Array {
+	silu := graph.Silu
+	if in.Unfused {
+		silu = graph.SiluUnfused
+	}
+	return m.DownProj.Forward(graph.Multiply(silu(m.GateProj.Forward(x)), m.UpProj.Forward(x)))
 }
 
 // Forward is one layer over x [B·T,d].
 func (b *Block) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph.Array) *graph.Array {
 	x = graph.Add(x, b.SelfAttn.Forward(b.InputLayernorm.Forward(x, in), in, layer, freqs))
-	return graph.Add(x, b.MLP.Forward(b.PostAttentionLayernorm.Forward(x, in)))
+	return graph.Add(x, b.MLP.Forward(b.PostAttentionLayernorm.Forward(x, in), in))
 }
 
 // Hidden is the normalised output of the last layer for every token, [B·T,d].
