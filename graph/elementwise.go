@@ -16,14 +16,19 @@ func Trunc(a *Array) *Array {
 	return Where(Less(a, 0.0), Ceil(a), Floor(a))
 }
 
-// RoundTo rounds half to even at the given decimal. Mirrors mx.round.
+// RoundTo rounds half to even at the given decimal; integers stay integers.
+// Mirrors mx.round.
 func RoundTo(a *Array, decimals int) *Array {
-	if decimals == 0 {
+	if decimals == 0 || (decimals > 0 && !a.dtype.IsFloat()) {
 		return Round(a)
 	}
 	scale := float32(math.Pow(10, float64(decimals)))
 	dt := atLeastFloat(a.dtype)
-	return Multiply(Round(Multiply(AsType(a, dt), Scalar(float64(scale), dt))), Scalar(float64(1/scale), dt))
+	r := Multiply(Round(Multiply(AsType(a, dt), Scalar(float64(scale), dt))), Scalar(float64(1/scale), dt))
+	if a.dtype.IsFloat() {
+		return r
+	}
+	return AsType(AsType(Round(r), metal.Int64), a.dtype) // wraps
 }
 
 // Degrees turns radians into degrees. Mirrors mx.degrees.

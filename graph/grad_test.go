@@ -126,7 +126,9 @@ func shapeCases() []gradCase {
 		one("reshape", func(a *graph.Array) *graph.Array { return graph.Reshape(a, 3, -1) }),
 		one("transpose", func(a *graph.Array) *graph.Array { return graph.Transpose(a, 2, 0, 1) }),
 		one("reshape of transpose", func(a *graph.Array) *graph.Array { return graph.Reshape(graph.Transpose(a), 4, 3) }),
-		one("slice", func(a *graph.Array) *graph.Array { return graph.Slice(a, []int{0, 2, 0}, []int{2, -1, 1}, []int{1, -2, 1}) }),
+		one("slice", func(a *graph.Array) *graph.Array {
+			return graph.Slice(a, []int{0, 2, 0}, []int{2, -1, 1}, []int{1, -2, 1})
+		}),
 		one("flip", func(a *graph.Array) *graph.Array { return graph.Flip(a, 1) }),
 		one("roll", func(a *graph.Array) *graph.Array { return graph.Roll(a, 2, 1) }),
 		one("repeat", func(a *graph.Array) *graph.Array { return graph.Repeat(a, 2, 1) }),
@@ -147,7 +149,9 @@ func shapeCases() []gradCase {
 			return graph.GetItem(a, graph.Pick(ints(0, 1)), graph.Span(&start, nil, &step), graph.Pick(ints(1, 1)))
 		}),
 		{"put along axis", in(x, rnd(-1, 1, 2, 1, 2)), f2(func(a, b *graph.Array) *graph.Array { return graph.PutAlongAxis(a, along, b, 1) })},
-		{"setitem", in(x, rnd(-1, 1, 2)), f2(func(a, b *graph.Array) *graph.Array { return graph.SetItem(a, b, graph.Ellipsis(), graph.Pick(ints(1, 0))) })},
+		{"setitem", in(x, rnd(-1, 1, 2)), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.SetItem(a, b, graph.Ellipsis(), graph.Pick(ints(1, 0)))
+		})},
 		{"add at", in(x, rnd(-1, 1, 3, 2)), f2(func(a, b *graph.Array) *graph.Array { return graph.AddAt(a, b, graph.At(1), graph.Pick(ids)) })},
 		{"concatenate", in(x, rnd(-1, 1, 2, 1, 2), rnd(-1, 1, 2, 2, 2)), func(in arrays) arrays { return arrays{graph.Concatenate(in, 1)} }},
 		{"stack", in(x, rnd(-2, 2, 2, 3, 2)), func(in arrays) arrays { return arrays{graph.Stack(in, -1)} }},
@@ -265,7 +269,9 @@ func TestSecondDerivatives(t *testing.T) {
 		{"take", in(x, ints(1, 1)), f2(func(a, b *graph.Array) *graph.Array { return graph.Square(graph.Take(a, b, 0)) })},
 		{"rms norm", in(x, rnd(0.5, 1.5, 4)), f2(func(a, b *graph.Array) *graph.Array { return graph.RMSNorm(a, b, 0.1) })},
 		{"layer norm", in(x, rnd(0.5, 1.5, 4), rnd(-1, 1, 4)), func(in arrays) arrays { return arrays{graph.LayerNorm(in[0], in[1], in[2], 0.1)} }},
-		{"rope", in(rnd(-1, 1, 1, 2, 4)), f1(func(a *graph.Array) *graph.Array { return graph.RoPE(graph.Square(a), graph.RoPEOptions{Dims: 4, Base: 100}) })},
+		{"rope", in(rnd(-1, 1, 1, 2, 4)), f1(func(a *graph.Array) *graph.Array {
+			return graph.RoPE(graph.Square(a), graph.RoPEOptions{Dims: 4, Base: 100})
+		})},
 		{"attention", qkv, func(in arrays) arrays {
 			return arrays{graph.ScaledDotProductAttention(in[0], in[1], in[2], graph.SDPAOptions{Scale: 0.4, Causal: true})}
 		}},

@@ -51,18 +51,17 @@ func belowOne(dt metal.DType) float64 {
 	return float64(math.Nextafter32(1, 0))
 }
 
-// Normal is normally distributed with mean loc and standard deviation scale.
-// Mirrors mx.random.normal.
-func Normal(shape []int, dt metal.DType, loc, scale float64, key *Array) *Array {
+// Normal is normally distributed with mean loc and standard deviation scale,
+// numbers or arrays that broadcast to shape. Mirrors mx.random.normal.
+func Normal(shape []int, dt metal.DType, loc, scale any, key *Array) *Array {
 	u := Uniform(float64(math.Nextafter32(-1, 0)), 1.0, shape, metal.Float32, key)
-	x := Multiply(math.Sqrt2, ErfInv(u))
-	if scale != 1 {
-		x = Multiply(x, scale)
-	}
-	if loc != 0 {
-		x = Add(x, loc)
-	}
-	return AsType(x, dt)
+	return spread("Normal", AsType(Multiply(math.Sqrt2, ErfInv(u)), dt), loc, scale)
+}
+
+// spread is x·scale + loc in x's dtype.
+func spread(op string, x *Array, loc, scale any) *Array {
+	in := func(v any) *Array { return castScalar(asArray(op, v), x.dtype) }
+	return Add(Multiply(x, in(scale)), in(loc))
 }
 
 // Bernoulli is true with probability p. Mirrors mx.random.bernoulli.
@@ -75,17 +74,11 @@ func Gumbel(shape []int, dt metal.DType, key *Array) *Array {
 	return Negative(Log(Negative(Log(Uniform(0.0, 1.0, shape, dt, key)))))
 }
 
-// Laplace is distributed by Laplace's law. Mirrors mx.random.laplace.
-func Laplace(shape []int, dt metal.DType, loc, scale float64, key *Array) *Array {
+// Laplace is distributed by Laplace's law with mean loc. Mirrors
+// mx.random.laplace.
+func Laplace(shape []int, dt metal.DType, loc, scale any, key *Array) *Array {
 	u := Uniform(float64(math.Nextafter32(-1, 0)), 1.0, shape, metal.Float32, key)
-	x := Multiply(Sign(u), Log1p(Negative(Abs(u))))
-	if scale != 1 {
-		x = Multiply(x, scale)
-	}
-	if loc != 0 {
-		x = Add(x, loc)
-	}
-	return AsType(x, dt)
+	return spread("Laplace", AsType(Multiply(Sign(u), Log1p(Negative(Abs(u)))), dt), loc, scale)
 }
 
 // TruncatedNormal is normally distributed within [lo, hi]. Mirrors

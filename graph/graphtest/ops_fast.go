@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
@@ -35,6 +36,13 @@ var fastOps = map[string]*opEntry{
 		return graph.GatherMM(c.array("a"), c.array("b"), c.optional("lhs_indices"), c.optional("rhs_indices"))
 	}),
 	"mx.einsum": general(product, "subscripts *operands", func(c *call) *graph.Array {
+		for _, labels := range strings.FieldsFunc(c.text("subscripts", ""), func(r rune) bool { return strings.ContainsRune(", ->", r) }) {
+			for _, r := range labels {
+				if r == '.' || strings.Count(labels, string(r)) > 1 {
+					unsupported("einsum %q", labels)
+				}
+			}
+		}
 		return graph.Einsum(c.text("subscripts", ""), c.arrays("operands")...)
 	}),
 	"mx.tensordot": general(product, "a b axes", tensordot),

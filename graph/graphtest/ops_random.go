@@ -19,8 +19,8 @@ var randomOps = map[string]*opEntry{
 	"mx.random.uniform": general(elementwise, "low high shape dtype key", func(c *call) *graph.Array {
 		return graph.Uniform(bound(c, "low", 0), bound(c, "high", 1), sampleShape(c), c.dtype("dtype", metal.Float32), c.array("key"))
 	}),
-	"mx.random.normal": general(product, "shape dtype loc scale key", func(c *call) *graph.Array {
-		return graph.Normal(sampleShape(c), c.dtype("dtype", metal.Float32), c.number("loc", 0), c.number("scale", 1), c.array("key"))
+	"mx.random.normal": general(composed, "shape dtype loc scale key", func(c *call) *graph.Array {
+		return graph.Normal(sampleShape(c), c.dtype("dtype", metal.Float32), bound(c, "loc", 0), bound(c, "scale", 1), c.array("key"))
 	}),
 	"mx.random.bernoulli": general(exact, "p shape key", func(c *call) *graph.Array {
 		shape := sampleShape(c)
@@ -33,11 +33,15 @@ var randomOps = map[string]*opEntry{
 	"mx.random.gumbel": general(product, "shape dtype key", func(c *call) *graph.Array {
 		return graph.Gumbel(sampleShape(c), c.dtype("dtype", metal.Float32), c.array("key"))
 	}),
-	"mx.random.laplace": general(product, "shape dtype loc scale key", func(c *call) *graph.Array {
-		return graph.Laplace(sampleShape(c), c.dtype("dtype", metal.Float32), c.number("loc", 0), c.number("scale", 1), c.array("key"))
+	"mx.random.laplace": general(composed, "shape dtype loc scale key", func(c *call) *graph.Array {
+		return graph.Laplace(sampleShape(c), c.dtype("dtype", metal.Float32), bound(c, "loc", 0), bound(c, "scale", 1), c.array("key"))
 	}),
 	"mx.random.truncated_normal": general(product, "lower upper shape dtype key", func(c *call) *graph.Array {
-		return graph.TruncatedNormal(bound(c, "lower", 0), bound(c, "upper", 0), sampleShape(c), c.dtype("dtype", metal.Float32), c.array("key"))
+		lower, upper, shape := bound(c, "lower", 0), bound(c, "upper", 0), sampleShape(c)
+		if !c.has("shape") { // that of the bounds
+			shape = graph.Add(lower, upper).Shape()
+		}
+		return graph.TruncatedNormal(lower, upper, shape, c.dtype("dtype", metal.Float32), c.array("key"))
 	}),
 	"mx.random.randint": general(exact, "low high shape dtype key", func(c *call) *graph.Array {
 		return graph.RandInt(bound(c, "low", 0), bound(c, "high", 0), sampleShape(c), c.dtype("dtype", metal.Int32), c.array("key"))
