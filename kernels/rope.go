@@ -23,8 +23,7 @@ type ropeArgs struct {
 	dims, traditional, inverse, positionStep uint32
 	hasPositions, hasFreqs                   uint32
 	offset                                   int32
-	scale, logBase                           float32
-	_                                        uint32
+	scale, stepHigh, stepLow                 float32
 }
 
 func flag(b bool) uint32 {
@@ -42,15 +41,20 @@ func RoPE(e Emitter, op RoPEOp) {
 	}
 	args := ropeArgs{batch: u32(x.Shape[0]), heads: u32(x.Shape[1]), tokens: u32(x.Shape[2]), headDim: u32(x.Shape[3]), dims: u32(op.Dims),
 		traditional: flag(op.Traditional), inverse: flag(op.Inverse), hasPositions: flag(op.Positions.View.Buf != nil),
-		hasFreqs: flag(op.Freqs.View.Buf != nil), offset: int32(op.Offset), scale: op.Scale, logBase: float32(math.Log(max(float64(op.Base), 1)))}
+		hasFreqs: flag(op.Freqs.View.Buf != nil), offset: int32(op.Offset), scale: op.Scale}
+	step := 2 * math.Log2(max(float64(op.Base), 1)) / float64(max(op.Dims, 1))
+	args.stepHigh = float32(step)
+	args.stepLow = float32(step - float64(args.stepHigh))
 	for i := range 3 {
 		args.xStrides[i], args.outStrides[i] = int64(x.Strides[i]), int64(out.Strides[i])
 	}
 	if len(op.Positions.Shape) == 2 {
 		args.positionStep = args.tokens
 	}
-	// An absent buffer is bound to x, which is large enough to be aligned for it.
-	in := []metal.View{x.View, orElse(op.Positions.View, x.View), orElse(op.Freqs.View, x.View)}
+	// An absent buffer is bound to x, from an offset that suits its elements.
+	absent := x.View
+	absent.Off &^= 3
+	in := []metal.View{x.View, orElse(op.Positions.View, absent), orElse(op.Freqs.View, absent)}
 	pairs := op.Dims/2 + x.Shape[3] - op.Dims
 	var mask uint32
 	if sameStrides(x, out) {

@@ -17,6 +17,6 @@ struct RopeArgs {
   uint32_t hasFreqs;
   int32_t offset;
   float scale;
-  float logBase; // natural logarithm of the base
-  uint32_t reserved;
+  float stepHigh; // 2 log2(base) / dims, as the sum of two floats: a position
+  float stepLow;  // multiplies the error of a frequency
 };

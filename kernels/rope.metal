@@ -6,6 +6,14 @@
 #include "kernel.h"
 #include "rope.h"
 
+// base^(-2i/dims) to about an ulp: what the exponent loses is put back as a
+// factor, since e is exact to first order there.
+METAL_FUNC float rope_inverse_freq(constant RopeArgs& args, uint i) {
+  float e = float(i) * args.stepHigh;
+  float lost = fma(float(i), args.stepHigh, -e) + float(i) * args.stepLow;
+  return precise::exp2(-e) * (1.0f - lost * M_LN2_F);
+}
+
 template <typename T>
 [[kernel]] void rope(
     device const T* x [[buffer(0)]],
@@ -25,7 +33,7 @@ template <typename T>
     return;
   }
   float position = float(args.hasPositions ? positions[b * args.positionStride + t] : args.offset + int(t));
-  float inverse_freq = args.hasFreqs ? 1.0f / freqs[i] : precise::exp(-float(2 * i) / float(args.dims) * args.logBase);
+  float inverse_freq = args.hasFreqs ? 1.0f / freqs[i] : rope_inverse_freq(args, i);
   float angle = position * args.scale * inverse_freq;
   float c = precise::cos(angle), s = precise::sin(angle);
   if (args.inverse) {

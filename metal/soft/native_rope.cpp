@@ -25,8 +25,11 @@ struct Tables {
 // angles fills inverse[i] = 1 / freq of pair i: as the kernel does, since the
 // position multiplies its error.
 void inverse_freqs(const RopeArgs& args, const float* freqs, float* inverse) {
-  for (uint32_t i = 0; i < args.dims / 2; i++)
-    inverse[i] = args.hasFreqs ? 1.0f / freqs[i] : __builtin_expf(-float(2 * i) / float(args.dims) * args.logBase);
+  for (uint32_t i = 0; i < args.dims / 2; i++) {
+    const float e = float(i) * args.stepHigh;
+    const float lost = __builtin_fmaf(float(i), args.stepHigh, -e) + float(i) * args.stepLow;
+    inverse[i] = args.hasFreqs ? 1.0f / freqs[i] : __builtin_exp2f(-e) * (1.0f - lost * 0.6931471805599453f);
+  }
 }
 
 void tables_of(const RopeArgs& args, float position, Tables t) {
