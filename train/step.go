@@ -179,10 +179,11 @@ func (s *Stepper) batchLoss(in []*graph.Array, key *graph.Array) *graph.Array {
 	return graph.Sum(graph.LinearCrossEntropy(h, s.model.Head(), targets), nil, false)
 }
 
-// mlxLoss is default_loss of mlx_lm/tuner/trainer.py: each token's loss in the
-// dtype of the logits, their mean in float32.
+// mlxLoss is default_loss of mlx_lm/tuner/trainer.py over nn.losses.cross_entropy:
+// each token's loss in the dtype of the logits, their mean in float32.
 func mlxLoss(logits, targets *graph.Array) *graph.Array {
 	n := targets.Size()
+	logits = graph.Subtract(logits, graph.StopGradient(graph.Max(logits, []int{1}, true)))
 	score := graph.Squeeze(graph.TakeAlongAxis(logits, graph.Reshape(graph.Maximum(targets, 0), n, 1), 1), 1)
 	mask := graph.GreaterEqual(targets, 0)
 	losses := graph.Multiply(graph.Subtract(graph.LogSumExp(logits, []int{1}, false), score), mask)
