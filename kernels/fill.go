@@ -4,27 +4,25 @@ import "github.com/ftmetal/ftmetal/metal"
 
 // fillArgs mirrors FillArgs of fill.h.
 type fillArgs struct {
-	start, step float64bits
-	size        uint64
+	startInt   int64
+	startFloat float32
+	_          uint32
+	stepInt    int64
+	stepFloat  float32
+	_          uint32
+	size       uint64
 }
 
-// float64bits is a number in the two forms that the fill kernels may want: as
-// an integer and as a float.
-type float64bits struct {
-	i int64
-	f float32
-	_ uint32
-}
-
-func number(v float64) float64bits {
-	b := float64bits{f: float32(v)}
+// number is v in the two forms that the fill kernels may want.
+func number(v float64) (int64, float32) {
+	i := int64(0)
 	switch {
 	case v >= 1<<63:
-		b.i = int64(uint64(v))
+		i = int64(uint64(v))
 	case v == v && v >= -1<<63:
-		b.i = int64(v)
+		i = int64(v)
 	}
-	return b
+	return i, float32(v)
 }
 
 // Fill sets every element of out, contiguous, to v.
@@ -39,7 +37,9 @@ func Arange(e Emitter, out Tensor, start, step float64) {
 	if !storable(out.DType) {
 		unsupported("Arange", out.DType)
 	}
-	args := fillArgs{start: number(start), step: number(step), size: uint64(n)}
+	args := fillArgs{size: uint64(n)}
+	args.startInt, args.startFloat = number(start)
+	args.stepInt, args.stepFloat = number(step)
 	grid, group := gridFor(n)
 	e.Emit(metal.Dispatch{
 		Kernel: name("fill", out.DType), Out: []metal.View{out.View},

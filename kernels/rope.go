@@ -18,12 +18,12 @@ type RoPEOp struct {
 
 // ropeArgs mirrors RopeArgs of rope.h.
 type ropeArgs struct {
-	xStrides, outStrides                     [3]int64
-	batch, heads, tokens, headDim            uint32
-	dims, traditional, inverse, positionStep uint32
-	hasPositions, hasFreqs                   uint32
-	offset                                   int32
-	scale, stepHigh, stepLow                 float32
+	xStrides, outStrides                       [3]int64
+	batch, heads, tokens, headDim              uint32
+	dims, traditional, inverse, positionStride uint32
+	hasPositions, hasFreqs                     uint32
+	offset                                     int32
+	scale, stepHigh, stepLow                   float32
 }
 
 func flag(b bool) uint32 {
@@ -49,7 +49,7 @@ func RoPE(e Emitter, op RoPEOp) {
 		args.xStrides[i], args.outStrides[i] = int64(x.Strides[i]), int64(out.Strides[i])
 	}
 	if len(op.Positions.Shape) == 2 {
-		args.positionStep = args.tokens
+		args.positionStride = args.tokens
 	}
 	// An absent buffer is bound to x, from an offset that suits its elements.
 	absent := x.View
