@@ -1,22 +1,26 @@
 // Attention backward: kernels/sdpa_vjp.metal.
 //
-// There are two ways to divide sdpa_vjp, and they give the same bits: every sum
-// runs over the same tiles in the same order.
-//   whole: a piece is a key head with all its query heads. The scores of a tile
-//     are made once for dQ, dK and dV: five products.
-//   tiles: a piece is a tile of 96 keys of a key head (for dK and dV) or of 64
-//     queries of a head (for dQ), as in the .metal file: seven products, but work
-//     for many processors.
+// There are two ways to compute a key head with its query heads, and they give
+// the same bits: every sum runs over the same tiles in the same order.
+//   As a whole, one piece: the scores of a tile are made once for dQ, dK and dV;
+//     five products.
+//   By tiles, of 96 keys for dK and dV and of 64 queries for dQ, as in the .metal
+//     file: seven products, but work for many processors.
 #ifndef FT_ISA
 #define FT_SOURCE "native_sdpa_vjp.cpp"
 #include <stdint.h>
 
 #include "../../kernels/sdpa.h"
+#include "native.h"
 
 namespace {
 
-// whole_heads chooses between the two by how many processors would be idle.
-bool whole_heads(const SDPAArgs* a, int64_t batch);
+// Division of a launch: the first key heads are pieces as wholes; the tiles of
+// the others are dealt out to groups, one group a piece.
+struct Division {
+  int64_t whole, rest, key_tiles, query_tiles, groups;
+};
+Division divide(const ft_launch* l);
 
 }  // namespace
 
@@ -37,15 +41,12 @@ enum { Q, K, V, DOUT, LSE, DELTA, SEG_Q, SEG_K, DQ, DK, DV };
 // Sizes are those of a launch.
 struct Sizes {
   const SDPAArgs* a;
-  int64_t dim, ld, heads, batch;  // heads: query heads of a key head
-  int64_t query_tiles, key_tiles;
+  int64_t dim, ld, heads, query_tiles;  // heads: query heads of a key head
   explicit Sizes(const ft_launch* l) : a(static_cast<const SDPAArgs*>(l->args)) {
     dim = a->dim;
     ld = row_length(a);
     heads = a->heads / a->kvHeads;
-    batch = l->grid[2];
     query_tiles = ceil_div(a->tq, QT);
-    key_tiles = ceil_div(a->tk, KT);
   }
 };
 
@@ -216,20 +217,27 @@ void query_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int
   write_dq<T>(z, l, b, head, t, dq, row);
 }
 
+// Tile i of the key heads that are not done as wholes: those of keys first,
+// beginning with the tiles that take longest.
+template <class T>
+void rest_tile(const Sizes& z, const ft_launch* l, const Division& by, int64_t i, ft_worker* w) {
+  const int64_t keys = by.rest * by.key_tiles, kv = z.a->kvHeads;
+  if (i < keys) {
+    const int64_t head = by.whole + i % by.rest;
+    return key_tile<T>(z, l, head / kv, head % kv, i / by.rest, w);
+  }
+  const int64_t head = by.whole * z.heads + (i - keys) % (by.rest * z.heads), tile = (i - keys) / (by.rest * z.heads);
+  query_tile<T>(z, l, head / z.a->heads, head % z.a->heads, by.query_tiles - 1 - tile, w);
+}
+
 template <class T>
 void backward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const Sizes z(l);
-  const int64_t key_heads = z.batch * z.a->kvHeads, heads = z.batch * z.a->heads, key_pieces = key_heads * z.key_tiles;
+  const Division by = divide(l);
+  const int64_t tiles = by.rest * (by.key_tiles + z.heads * by.query_tiles);
   for (int64_t u = begin; u < end; u++) {
-    if (whole_heads(z.a, z.batch)) {
-      whole_head<T>(z, l, u / z.a->kvHeads, u % z.a->kvHeads, w);
-    } else if (u < key_pieces) {
-      const int64_t head = u % key_heads;  // the first tiles are seen by the most queries
-      key_tile<T>(z, l, head / z.a->kvHeads, head % z.a->kvHeads, u / key_heads, w);
-    } else {
-      const int64_t head = (u - key_pieces) % heads, tile = z.query_tiles - 1 - (u - key_pieces) / heads;
-      query_tile<T>(z, l, head / z.a->heads, head % z.a->heads, tile, w);
-    }
+    if (u < by.whole) whole_head<T>(z, l, u / z.a->kvHeads, u % z.a->kvHeads, w);
+    else for (int64_t i = u - by.whole; i < tiles; i += by.groups) rest_tile<T>(z, l, by, i, w);
   }
 }
 
@@ -262,18 +270,22 @@ void delta(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
 
 namespace {
 
-bool whole_heads(const SDPAArgs* a, int64_t batch) {
-  static const int64_t processors = sysconf(_SC_NPROCESSORS_ONLN) > 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
-  // Whole heads need 5/7 of the work, in rounds of one head for each processor.
-  const int64_t pieces = batch * a->kvHeads, rounds = (pieces + processors - 1) / processors;
-  return 7 * pieces > 5 * rounds * processors;
+Division divide(const ft_launch* l) {
+  static const int64_t online = sysconf(_SC_NPROCESSORS_ONLN), processors = online > 0 ? online : 1;
+  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
+  const int64_t heads = int64_t(l->grid[2]) * a->kvHeads, odd = heads % processors;
+  // Heads that do not fill a round of all processors are done by tiles, unless
+  // their 7/5 of the work would take longer than the round.
+  const int64_t rest = 7 * odd < 5 * processors ? odd : 0;
+  Division by = {heads - rest, rest, (int64_t(a->tk) + 95) / 96, (int64_t(a->tq) + 63) / 64, 0};
+  const int64_t tiles = rest * (by.key_tiles + a->heads / a->kvHeads * by.query_tiles);
+  by.groups = tiles < 8 * processors ? tiles : 8 * processors;
+  return by;
 }
 
 int64_t backward_units(const ft_launch* l) {
-  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
-  const int64_t batch = l->grid[2];
-  if (whole_heads(a, batch)) return batch * a->kvHeads;
-  return batch * ((int64_t(a->tk) + 95) / 96 * a->kvHeads + (int64_t(a->tq) + 63) / 64 * a->heads);
+  const Division by = divide(l);
+  return by.whole + by.groups;
 }
 
 int64_t delta_units(const ft_launch* l) { return int64_t(static_cast<const SDPAArgs*>(l->args)->heads) * l->grid[2]; }
