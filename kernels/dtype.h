@@ -15,6 +15,8 @@ template <> struct accum<bfloat> { typedef float type; };
 // are added as they are.
 template <typename T> struct wrapping { typedef uint32_t type; };
 template <> struct wrapping<float> { typedef float type; };
+template <> struct wrapping<half> { typedef half type; };
+template <> struct wrapping<bfloat> { typedef bfloat type; };
 template <> struct wrapping<int64_t> { typedef uint64_t type; };
 template <> struct wrapping<uint64_t> { typedef uint64_t type; };
 
