@@ -184,20 +184,36 @@ func LogicalOr(a, b any) *Array {
 
 func truth(op string, v any) *Array { return castScalar(asArray(op, v), metal.Bool) }
 
+// bitwise is op on integers or bool; other dtypes have no bits to speak of.
+func bitwise(op kernels.BinaryOp, x, y any) *Array {
+	a, b := asArray(string(op), x), asArray(string(op), y)
+	check(kind(resultType(a, b)) < 2, string(op), "operands are %s and %s, want integers or bool", a, b)
+	return binary{op, keepDType}.apply(a, b)
+}
+
+// shift is bitwise with bool as uint8.
+func shift(op kernels.BinaryOp, x, y any) *Array {
+	a, b := asArray(string(op), x), asArray(string(op), y)
+	if resultType(a, b) == metal.Bool {
+		a, b = AsType(a, metal.Uint8), AsType(b, metal.Uint8)
+	}
+	return bitwise(op, a, b)
+}
+
 // BitwiseAnd is a & b. Mirrors mx.bitwise_and.
-func BitwiseAnd(a, b any) *Array { return binary{kernels.BitwiseAnd, keepDType}.apply(a, b) }
+func BitwiseAnd(a, b any) *Array { return bitwise(kernels.BitwiseAnd, a, b) }
 
 // BitwiseOr is a | b. Mirrors mx.bitwise_or.
-func BitwiseOr(a, b any) *Array { return binary{kernels.BitwiseOr, keepDType}.apply(a, b) }
+func BitwiseOr(a, b any) *Array { return bitwise(kernels.BitwiseOr, a, b) }
 
 // BitwiseXor is a ^ b. Mirrors mx.bitwise_xor.
-func BitwiseXor(a, b any) *Array { return binary{kernels.BitwiseXor, keepDType}.apply(a, b) }
+func BitwiseXor(a, b any) *Array { return bitwise(kernels.BitwiseXor, a, b) }
 
 // LeftShift is a << b. Mirrors mx.left_shift.
-func LeftShift(a, b any) *Array { return binary{kernels.LeftShift, keepDType}.apply(a, b) }
+func LeftShift(a, b any) *Array { return shift(kernels.LeftShift, a, b) }
 
 // RightShift is a >> b. Mirrors mx.right_shift.
-func RightShift(a, b any) *Array { return binary{kernels.RightShift, keepDType}.apply(a, b) }
+func RightShift(a, b any) *Array { return shift(kernels.RightShift, a, b) }
 
 // where selects between two arrays.
 type where struct{}

@@ -188,7 +188,11 @@ func LogicalNot(a any) *Array {
 }
 
 // BitwiseInvert flips every bit. Mirrors mx.bitwise_invert.
-func BitwiseInvert(a any) *Array { return unary{kernels.BitwiseInvert, keepDType}.apply(a) }
+func BitwiseInvert(a any) *Array {
+	x := asArray("BitwiseInvert", a)
+	check(kind(x.dtype) < 2, "BitwiseInvert", "operand is %s, want integers or bool", x)
+	return unary{kernels.BitwiseInvert, keepDType}.apply(x)
+}
 
 // IsNaN tells which elements are NaN. Mirrors mx.isnan.
 func IsNaN(a any) *Array { return unary{kernels.IsNaN, toBool}.predicate(a) }
