@@ -1,0 +1,54 @@
+package chat
+
+// What one render may use. The largest real template takes about a hundred steps a
+// message; a hostile one shall neither hang nor exhaust memory.
+const (
+	maxSource = 4 << 20   // bytes of a template
+	maxNest   = 200       // nested expressions and blocks of a template
+	maxSteps  = 20 << 20  // evaluated nodes and visited items, and 16 bytes of text each
+	maxAlloc  = 512 << 20 // bytes of text and lists ever made, garbage included
+	maxText   = 64 << 20  // bytes of one text, the output among them
+	maxItems  = 4 << 20   // items of one list
+	maxDepth  = 1000      // nested evaluations: expressions, blocks, macro calls, values
+	maxBits   = 1 << 14   // of an integer
+	maxRange  = 100000    // the sandbox's limit for range()
+	itemSize  = 16        // bytes of a list's item
+)
+
+// step pays for n small pieces of work.
+func (s *state) step(n int) {
+	if s.steps += n; s.steps > maxSteps {
+		s.fail("the template needs more than %d steps", maxSteps)
+	}
+}
+
+// alloc pays for n bytes of text.
+func (s *state) alloc(n int) {
+	if n > maxText {
+		s.fail("a text of %d bytes is over the limit of %d", n, maxText)
+	}
+	if s.bytes += n; s.bytes > maxAlloc {
+		s.fail("the template makes more than %d bytes of text and lists", maxAlloc)
+	}
+	s.step(n / 16)
+}
+
+// allocItems pays for a list of n items.
+func (s *state) allocItems(n int) {
+	if n > maxItems {
+		s.fail("a list of %d items is over the limit of %d", n, maxItems)
+	}
+	if s.bytes += itemSize * n; s.bytes > maxAlloc {
+		s.fail("the template makes more than %d bytes of text and lists", maxAlloc)
+	}
+	s.step(n)
+}
+
+// enter guards one level of recursion; leave ends it.
+func (s *state) enter() {
+	if s.depth++; s.depth > maxDepth {
+		s.fail("more than %d nested evaluations: endless recursion?", maxDepth)
+	}
+}
+
+func (s *state) leave() { s.depth-- }
