@@ -84,9 +84,10 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
     for (int64_t i = 0; i < width; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f;
     memset(st.acc, 0, size_t(dim * QT) * sizeof(float));
-    for (t.k = 0; t.k < last; t.k += KT) {
-      t.nk = smaller(KT, last - t.k);
-      if (hidden(t)) continue;
+    for (int64_t first = 0; first < last; first += KT) {
+      t.k = first;
+      t.nk = smaller(KT, last - first);
+      if (!trim(t)) continue;
       pack(k + t.k * a->k[2], a->k[2], t.nk, dim, keys, ld);
       product<false>(t.nk, width, keys, ld, q, QT, dim, s, QT, false);
       mask(a, t, s);
@@ -193,10 +194,11 @@ void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     memset(f.acc, 0, size_t(n * ld) * sizeof(float));
     for (int64_t i = 0; i < n; i++) f.top[i] = -__builtin_inff(), f.sum[i] = 0.0f;
     const int64_t last = keys_end(a, n);
-    for (t.k = 0; t.k < last; t.k += KT) {
-      t.nk = smaller(KT, last - t.k);
+    for (int64_t first = 0; first < last; first += KT) {
+      t.k = first;
+      t.nk = smaller(KT, last - first);
+      if (!trim(t)) continue;
       const T *kt = k + t.k * a->k[2], *vt = v + t.k * a->v[2];
-      if (hidden(t)) continue;
       if (dim % lanes == 0) {
         attend(a, t, f, kt, a->k[2], vt, a->v[2]);
       } else {

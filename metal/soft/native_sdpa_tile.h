@@ -170,11 +170,15 @@ inline Range range(const int32_t* x, int64_t n) {
   return r;
 }
 
-// hidden reports that no pair of the tile is of one segment.
-inline bool hidden(const Tile& t) {
-  if (!t.seg_q) return false;
-  const Range q = range(t.seg_q + t.q, t.nq), k = range(t.seg_k + t.k, t.nk);
-  return q.low > k.high || k.low > q.high;
+// trim leaves out keys at both ends of the tile that are of no segment of its
+// queries. It reports whether any key is left.
+inline bool trim(Tile& t) {
+  if (!t.seg_q) return t.nk > 0;
+  const Range q = range(t.seg_q + t.q, t.nq);
+  const int32_t* s = t.seg_k;
+  for (; t.nk > 0 && (s[t.k] < q.low || s[t.k] > q.high); t.k++) t.nk--;
+  while (t.nk > 0 && (s[t.k + t.nk - 1] < q.low || s[t.k + t.nk - 1] > q.high)) t.nk--;
+  return t.nk > 0;
 }
 
 // mask sets the scores of pairs that are not visible to minus infinity.
@@ -198,7 +202,7 @@ inline void mask(const SDPAArgs* a, const Tile& t, float* s) {
   }
   if (!t.seg_q) return;
   const Range q = range(t.seg_q + t.q, t.nq), k = range(t.seg_k + t.k, t.nk);
-  if (q.low == q.high && k.low == k.high) return;  // one segment: the tile is not hidden
+  if (q.low == q.high && k.low == k.high) return;  // one segment, since trim left keys
   memcpy(seg, t.seg_q + t.q, size_t(t.nq) * sizeof *seg);
   for (int64_t j = 0; j < t.nk; j++) {
     const int32_t mine = t.seg_k[t.k + j];

@@ -109,13 +109,19 @@ struct Pair {
 
 void clear(float* x, int64_t n) { memset(x, 0, size_t(n) * sizeof(float)); }
 
+// meet cuts t to what its queries see of the tile of keys from first on, and
+// reports whether that is anything.
+inline bool meet(const Sizes& z, Tile& t, int64_t first) {
+  t.k = first;
+  t.nk = smaller(KT, keys_end(z.a, t.q + t.nq) - first);
+  return t.nk > 0 && trim(t);
+}
+
 // each_tile calls visit for the tiles of keys that the queries of t see.
 template <class F> void each_tile(const Sizes& z, Tile t, F visit) {
   const int64_t last = keys_end(z.a, t.q + t.nq);
-  for (t.k = 0; t.k < last; t.k += KT) {
-    t.nk = smaller(KT, last - t.k);
-    if (!hidden(t)) visit(t);
-  }
+  for (int64_t first = 0; first < last; first += KT)
+    if (meet(z, t, first)) visit(t);
 }
 
 FT_OP Tile with_queries(const Sizes& z, Tile t, int64_t tile) {
@@ -189,12 +195,10 @@ void key_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, int64_t
   for (int64_t head = kv * z.heads; head < (kv + 1) * z.heads; head++)
     for (int64_t i = 0; i < z.query_tiles; i++) {
       Tile t = with_queries(z, tile_of(l, b, SEG_Q), i);
-      const int64_t last = keys_end(z.a, t.q + t.nq);
-      t.k = k;
-      t.nk = smaller(nk, last - k);
-      if (t.nk <= 0 || hidden(t)) continue;
+      if (!meet(z, t, k)) continue;
       x.read<T>(z, l, b, head, t);
-      pair.add(z, t, x, keys, values, nullptr, dk, dv);
+      const int64_t at = (t.k - k) * z.ld;
+      pair.add(z, t, x, keys + at, values + at, nullptr, dk + at, dv + at);
     }
   write_keys<T>(z, l, b, kv, k, nk, dk, dv);
 }
