@@ -34,6 +34,7 @@ type State struct {
 	// falls between two updates: supervised tokens, or mlx-lm's micro-batches.
 	PendingWeight float64 `json:"pending_weight,omitempty"`
 	PendingMicro  int     `json:"pending_micro,omitempty"`
+	EvalDue       bool    `json:"eval_due,omitempty"` // the validation after Iter was not made
 }
 
 // stateVersion is the format of State.

@@ -25,6 +25,7 @@ type run struct {
 	valid   func() (data.Iterator, error) // a new pass over the validation rows
 	report  Reporter
 	window  window
+	due     bool // a step was made, so reports and checkpoints may be due
 	started time.Time
 }
 
@@ -135,19 +136,24 @@ func (r *run) resume() (string, error) {
 func (r *run) loop(ctx context.Context) error {
 	cfg := r.cfg
 	r.window.began = time.Now()
-	for r.state.Iter < cfg.Iters {
-		if r.state.Iter == 0 && !r.mlx() {
-			if _, err := r.validate(ctx); err != nil {
+	r.state.Train = r.train.Cursor()
+	if r.state.Iter == 0 && !r.mlx() {
+		r.state.EvalDue = true
+	}
+	for {
+		if err := r.afterMicroStep(ctx); err != nil {
+			if !errors.Is(err, errEarlyStop) {
 				return r.stop(ctx, err)
 			}
+			if err := r.save(); err != nil {
+				return err
+			}
+			break
+		}
+		if r.state.Iter >= cfg.Iters {
+			break
 		}
 		if err := r.microStep(ctx); err != nil {
-			return r.stop(ctx, err)
-		}
-		if err := r.afterMicroStep(ctx); err != nil {
-			if errors.Is(err, errEarlyStop) {
-				break
-			}
 			return r.stop(ctx, err)
 		}
 	}
@@ -158,7 +164,8 @@ func (r *run) loop(ctx context.Context) error {
 var errEarlyStop = errors.New("train: early stop")
 
 // microStep trains on one batch, and updates at the end of a window of
-// accumulation.
+// accumulation. Once it changes the state on the device it no longer ends with
+// ctx: a state is saved as it is between two steps, or not at all.
 func (r *run) microStep(ctx context.Context) error {
 	b, err := r.train.Next(ctx)
 	if err != nil {
@@ -173,6 +180,10 @@ func (r *run) microStep(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
 	first := r.state.PendingMicro == 0
 	loss, err := r.step.Accumulate(ctx, b, first, r.s.dropoutKey(r.state.Iter))
 	if err != nil {
@@ -191,6 +202,8 @@ func (r *run) microStep(ctx context.Context) error {
 			return err
 		}
 	}
+	r.state.Train = r.train.Cursor()
+	r.state.EvalDue, r.due = r.evalDue(r.state.Iter) && !r.mlx(), true
 	r.report(Step{Iter: r.state.Iter, Iters: r.cfg.Iters, Loss: loss / max(r.weight(b), 1), Elapsed: time.Since(r.started)})
 	return nil
 }
@@ -239,22 +252,25 @@ func (r *run) saveGradients() error {
 	return weights.WriteFile(r.cfg.SaveGradients, r.s.set.Tensors(g, false), nil)
 }
 
-// afterMicroStep reports, validates and saves when it is time to.
+// afterMicroStep reports, validates and saves when it is time to: after a step,
+// or before the first one what a checkpoint left undone.
 func (r *run) afterMicroStep(ctx context.Context) error {
 	cfg, i := r.cfg, r.state.Iter
-	if i%cfg.StepsPerReport == 0 || i == cfg.Iters {
+	last := i == cfg.Iters
+	if r.due && (i%cfg.StepsPerReport == 0 || last) {
 		r.reportProgress()
 	}
-	if r.evalDue(i) && !r.mlx() {
+	if r.state.EvalDue {
 		stop, err := r.validate(ctx)
 		if err != nil {
 			return err
 		}
+		r.state.EvalDue = false
 		if stop {
 			return errEarlyStop
 		}
 	}
-	if i%cfg.SaveEvery == 0 || i == cfg.Iters {
+	if r.due && (i%cfg.SaveEvery == 0 || last) {
 		return r.save()
 	}
 	return nil
@@ -364,7 +380,6 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
-	r.state.Train = r.train.Cursor()
 	config := AdapterConfig(r.cfg)
 	path, err := SaveCheckpoint(r.cfg.AdapterPath, r.s.set, &Checkpoint{r.state, tensors}, config)
 	if err != nil {
