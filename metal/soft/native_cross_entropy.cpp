@@ -18,9 +18,7 @@ template <class T> float logsumexp(const T* x, int64_t n) {
   vf low = splat(-__builtin_inff()), m[4] = {low, low, low, low};
   each4(n, [&](int64_t i, auto k, int j) { m[j] = max(keep(load(x + i, k), k, -__builtin_inff()), m[j]); });
   const float top = highest(m), shift = __builtin_isinf(top) ? 0.0f : top;
-  vf s[4] = {};
-  each4(n, [&](int64_t i, auto k, int j) { s[j] = s[j] + keep(exp(load(x + i, k) - shift), k, 0.0f); });
-  return shift + __builtin_logf(sum(s));
+  return shift + __builtin_logf(total(n, [&](int64_t i, auto k) { return keep(exp(load(x + i, k) - shift), k, 0.0f); }));
 }
 
 template <class T> float element(const T* x) { return load_n(x, 1)[0]; }

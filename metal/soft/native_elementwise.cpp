@@ -53,15 +53,17 @@ FT_OP vf far(vf x, vf r, float (*f)(float)) {
     if (!is_near[i]) r[i] = f(x[i]);
   return r;
 }
+float sine1(float x) { return __builtin_sinf(x); }
+float cosine1(float x) { return __builtin_cosf(x); }
 FT_OP vf sine(vf x) {
   vf s, c;
   sincos(x, &s, &c);
-  return far(x, s, __builtin_sinf);
+  return far(x, s, sine1);
 }
 FT_OP vf cosine(vf x) {
   vf s, c;
   sincos(x, &s, &c);
-  return far(x, c, __builtin_cosf);
+  return far(x, c, cosine1);
 }
 
 FT_UNARY(Cast, x)

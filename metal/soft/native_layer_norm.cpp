@@ -21,15 +21,12 @@ namespace {
 struct Stats { float mean, r; };
 
 template <class T> Stats stats_of(const T* x, int64_t n, float eps) {
-  vf s[4] = {};
-  each4(n, [&](int64_t i, auto k, int j) { s[j] = s[j] + load(x + i, k); });
-  const float mean = sum(s) / float(n);
-  vf d[4] = {};
-  each4(n, [&](int64_t i, auto k, int j) {
-    vf v = keep(load(x + i, k) - mean, k, 0.0f);
-    d[j] = d[j] + v * v;
+  const float mean = total(n, [&](int64_t i, auto k) { return load(x + i, k); }) / float(n);
+  const float squares = total(n, [&](int64_t i, auto k) {
+    vf d = keep(load(x + i, k) - mean, k, 0.0f);
+    return d * d;
   });
-  return Stats{mean, 1.0f / __builtin_sqrtf(sum(d) / float(n) + eps)};
+  return Stats{mean, 1.0f / __builtin_sqrtf(squares / float(n) + eps)};
 }
 
 template <class T> void layer_norm(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {

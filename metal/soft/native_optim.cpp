@@ -76,12 +76,10 @@ template <class T> void sum_squares(const ft_launch* l, int64_t begin, int64_t e
   const int64_t size = int64_t(args.size), chunk = int64_t(args.chunk);
   for (int64_t c = begin; c < end; c++) {
     const T* x = static_cast<const T*>(l->bufs[0]) + c * chunk;
-    vf s[4] = {};
-    each4(size - c * chunk < chunk ? size - c * chunk : chunk, [&](int64_t i, auto k, int j) {
+    static_cast<float*>(l->bufs[1])[c] = total(size - c * chunk < chunk ? size - c * chunk : chunk, [&](int64_t i, auto k) {
       vf v = load(x + i, k);
-      s[j] = s[j] + v * v;
+      return v * v;
     });
-    static_cast<float*>(l->bufs[1])[c] = sum(s);
   }
 }
 

@@ -19,12 +19,11 @@ namespace FT_ISA {
 namespace {
 
 template <class T> float rsqrt_mean(const T* x, int64_t n, float eps) {
-  vf s[4] = {};
-  each4(n, [&](int64_t i, auto k, int j) {
+  const float squares = total(n, [&](int64_t i, auto k) {
     vf v = load(x + i, k);
-    s[j] = s[j] + v * v;
+    return v * v;
   });
-  return 1.0f / __builtin_sqrtf(sum(s) / float(n) + eps);
+  return 1.0f / __builtin_sqrtf(squares / float(n) + eps);
 }
 
 template <class T> void rms_norm(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {

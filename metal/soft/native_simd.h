@@ -212,6 +212,19 @@ FT_OP float highest(vf v) {
 FT_OP float sum(const vf v[4]) { return sum((v[0] + v[1]) + (v[2] + v[3])); }
 FT_OP float highest(const vf v[4]) { return highest(max(max(v[0], v[1]), max(v[2], v[3]))); }
 
+// total adds the vectors f(i, k) of n elements: a block in floats, the blocks in
+// double, so that long rows keep their digits.
+template <class F> FT_OP float total(int64_t n, F f) {
+  constexpr int64_t block = 2048;
+  double all = 0;
+  for (int64_t from = 0; from < n; from += block) {
+    vf s[4] = {};
+    each4(n - from < block ? n - from : block, [&](int64_t i, auto k, int j) { s[j] = s[j] + f(from + i, k); });
+    all += double(sum(s));
+  }
+  return float(all);
+}
+
 // interleave_low is a[0], b[0], a[1], b[1], …; interleave_high goes on from the
 // middle.
 #if defined(FT_AVX512)

@@ -22,13 +22,11 @@ template <class T> float top_of(const T* x, int64_t n) {
 
 // exps writes e^(x - top) to e, which may be x, and returns its sum.
 template <class T> float exps(const T* x, float* e, int64_t n, float top) {
-  vf s[4] = {};
-  each4(n, [&](int64_t i, auto k, int j) {
+  return total(n, [&](int64_t i, auto k) {
     vf v = exp(load(x + i, k) - top);
     store(e + i, v, k);
-    s[j] = s[j] + keep(v, k, 0.0f);
+    return keep(v, k, 0.0f);
   });
-  return sum(s);
 }
 
 float* floats_of(float* out, ft_worker*, int64_t) { return out; }
@@ -53,9 +51,7 @@ template <class T> void softmax_vjp(const ft_launch* l, int64_t begin, int64_t e
     const T* y = static_cast<const T*>(l->bufs[0]) + row * n;
     const T* dy = static_cast<const T*>(l->bufs[1]) + row * n;
     T* dx = static_cast<T*>(l->bufs[2]) + row * n;
-    vf d[4] = {};
-    each4(n, [&](int64_t i, auto k, int j) { d[j] = d[j] + load(y + i, k) * load(dy + i, k); });
-    const float dot = sum(d);
+    const float dot = total(n, [&](int64_t i, auto k) { return load(y + i, k) * load(dy + i, k); });
     each(n, [&](int64_t i, auto k) { store(dx + i, load(y + i, k) * (load(dy + i, k) - dot), k); });
   });
 }
@@ -66,9 +62,8 @@ template <class T> void softmax_logsumexp(const ft_launch* l, int64_t begin, int
   each_row(args, begin, end, [&](int64_t row) {
     const T* x = static_cast<const T*>(l->bufs[0]) + row * n;
     const float top = top_of(x, n), shift = __builtin_isinf(top) ? 0.0f : top;
-    vf s[4] = {};
-    each4(n, [&](int64_t i, auto k, int j) { s[j] = s[j] + keep(exp(load(x + i, k) - shift), k, 0.0f); });
-    store_n(static_cast<T*>(l->bufs[1]) + row, splat(shift + __builtin_logf(sum(s))), 1);
+    const float sum = total(n, [&](int64_t i, auto k) { return keep(exp(load(x + i, k) - shift), k, 0.0f); });
+    store_n(static_cast<T*>(l->bufs[1]) + row, splat(shift + __builtin_logf(sum)), 1);
   });
 }
 
