@@ -14,15 +14,15 @@ say() { printf '\n== %s\n' "$1"; }
 say "Building ftmetal"
 mkdir -p bin
 "$GO" build -o bin ./cmd/ftmetal ./tools/demodata
-rm -rf demo-out
+rm -rf $adapters
 mkdir -p demo-out
 
 cat <<TEXT
 
-The model in $model knows small tasks in English, such as asking for a part of
-an order, but has never seen JSON. The demo teaches it to answer an order with a
-JSON record, from $(wc -l <tools/demo/data/train.jsonl | tr -d ' ') examples. No customer, city or item of the test rows
-is in the examples.
+The model in $model knows small tasks in English, such as telling
+the customer of an order, but has never seen JSON. The demo teaches it to answer
+an order with a JSON record, from $(wc -l <tools/demo/data/train.jsonl | tr -d ' ') examples. No customer, city or item of
+the test rows is in the examples.
 TEXT
 
 say "Before: $prompt"
