@@ -13,12 +13,15 @@ import (
 	"github.com/ftmetal/ftmetal/models/weights"
 )
 
-// Report is how far a run is from the recording, each the largest relative
-// difference: of a step's loss, and of a tensor's gradient at step 1 or final
-// value by the norm of the difference over the norm of the recording.
+// Report is how far a run is from the recording: the largest relative difference
+// of a step's loss, and distances of tensors, which are the norm of the
+// difference over the norm of the recording.
 type Report struct {
 	Steps                 int
-	Loss, Grad, Final     float64
+	Loss                  float64
+	Grad                  float64 // of the tensor whose gradient at step 1 differs most
+	Final                 float64 // of all final values together
+	FinalWorst            float64 // of the tensor whose final value differs most
 	GradName, FinalName   string // the tensors that differ most
 	LossStep              int
 	Tolerance             float64 // what the dtype of the weights allows
@@ -27,8 +30,8 @@ type Report struct {
 
 // String is the report in one line.
 func (r Report) String() string {
-	return fmt.Sprintf("%d steps: losses differ by at most %.2g (step %d), step-1 gradients by %.2g (%s), final adapters by %.2g (%s); allowed %g",
-		r.Steps, r.Loss, r.LossStep, r.Grad, r.GradName, r.Final, r.FinalName, r.Tolerance)
+	return fmt.Sprintf("%d steps: losses differ by at most %.2g (step %d), step-1 gradients by %.2g (%s), final adapters by %.2g together (at most %.2g, %s); allowed %g",
+		r.Steps, r.Loss, r.LossStep, r.Grad, r.GradName, r.Final, r.FinalWorst, r.FinalName, r.Tolerance)
 }
 
 // OK reports whether every difference is within the tolerance.
@@ -60,10 +63,10 @@ func Compare(dir, out string) (Report, error) {
 			r.Loss, r.LossStep = d, i+1
 		}
 	}
-	if r.Grad, r.GradName, err = compareFiles(filepath.Join(dir, "grad1.safetensors"), filepath.Join(out, "grad1.safetensors")); err != nil {
+	if _, r.Grad, r.GradName, err = compareFiles(filepath.Join(dir, "grad1.safetensors"), filepath.Join(out, "grad1.safetensors")); err != nil {
 		return r, err
 	}
-	r.Final, r.FinalName, err = compareFiles(filepath.Join(dir, "final.safetensors"), filepath.Join(out, "adapters", "adapters.safetensors"))
+	r.Final, r.FinalWorst, r.FinalName, err = compareFiles(filepath.Join(dir, "final.safetensors"), filepath.Join(out, "adapters", "adapters.safetensors"))
 	return r, err
 }
 
@@ -92,58 +95,64 @@ func readLosses(path string) ([]float64, error) {
 	return losses, s.Err()
 }
 
-// compareFiles is the largest relative distance of two tensors of one name. The
-// files must name the same tensors.
-func compareFiles(wantPath, gotPath string) (worst float64, name string, err error) {
+// compareFiles is the distance of all tensors of two files together, and the
+// largest distance of two of one name. The files must name the same tensors.
+func compareFiles(wantPath, gotPath string) (all, worst float64, name string, err error) {
 	want, err := weights.Open(wantPath)
 	if err != nil {
-		return 0, "", err
+		return 0, 0, "", err
 	}
 	defer want.Close()
 	got, err := weights.Open(gotPath)
 	if err != nil {
-		return 0, "", err
+		return 0, 0, "", err
 	}
 	defer got.Close()
 	if len(want.Tensors()) != len(got.Tensors()) {
-		return 0, "", fmt.Errorf("%s has %d tensors, %s %d", gotPath, len(got.Tensors()), wantPath, len(want.Tensors()))
+		return 0, 0, "", fmt.Errorf("%s has %d tensors, %s %d", gotPath, len(got.Tensors()), wantPath, len(want.Tensors()))
 	}
+	var diffs, norms float64
 	for _, w := range want.Tensors() {
 		g, ok := got.Lookup(w.Name)
 		if !ok || fmt.Sprint(g.Shape) != fmt.Sprint(w.Shape) {
-			return 0, "", fmt.Errorf("%s: tensor %q of shape %v is missing", gotPath, w.Name, w.Shape)
+			return 0, 0, "", fmt.Errorf("%s: tensor %q of shape %v is missing", gotPath, w.Name, w.Shape)
 		}
-		d, err := distance(w, g)
+		diff, norm, err := squares(w, g)
 		if err != nil {
-			return 0, "", err
+			return 0, 0, "", err
 		}
-		if !(d <= worst) {
+		diffs, norms = diffs+diff, norms+norm
+		if d := distance(diff, norm); !(d <= worst) {
 			worst, name = d, w.Name
 		}
 	}
-	return worst, name, nil
+	return distance(diffs, norms), worst, name, nil
 }
 
-// distance is the norm of got - want over the norm of want; where want is zero,
-// got has to be.
-func distance(want, got weights.Tensor) (float64, error) {
+// distance is the square root of diff over norm; where the recording is zero,
+// of diff alone.
+func distance(diff, norm float64) float64 {
+	if norm == 0 {
+		return math.Sqrt(diff)
+	}
+	return math.Sqrt(diff / norm)
+}
+
+// squares are the sums of the squares of got - want and of want.
+func squares(want, got weights.Tensor) (diff, norm float64, err error) {
 	w, err := floats(want)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	g, err := floats(got)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var diff, norm float64
 	for i := range w {
 		diff += (g[i] - w[i]) * (g[i] - w[i])
 		norm += w[i] * w[i]
 	}
-	if norm == 0 {
-		return math.Sqrt(diff), nil
-	}
-	return math.Sqrt(diff / norm), nil
+	return diff, norm, nil
 }
 
 func floats(t weights.Tensor) ([]float64, error) {
