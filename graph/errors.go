@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"path"
 	"runtime"
 	"strings"
 )
@@ -49,25 +50,25 @@ func Catch(fn func()) (err error) {
 	return nil
 }
 
-const enginePackage = "github.com/ftmetal/ftmetal/graph."
+// engineDir is the folder of this file: closures that are inlined into a caller
+// bear the caller's name, but keep their file.
+var engineDir = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return path.Dir(file)
+}()
 
-// callSite is the first frame outside this package, as file:line.
+// callSite is the first frame outside this package, as folder/file:line.
 func callSite() string {
-	pcs := make([]uintptr, 32)
+	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, enginePackage) {
+		inside := path.Dir(f.File) == engineDir && !strings.HasSuffix(f.File, "_test.go")
+		if !inside && !strings.HasPrefix(f.Function, "runtime.") {
 			if f.File == "" {
 				return ""
 			}
-			file := f.File
-			if i := strings.LastIndexByte(file, '/'); i >= 0 {
-				if j := strings.LastIndexByte(file[:i], '/'); j >= 0 {
-					file = file[j+1:]
-				}
-			}
-			return fmt.Sprintf("%s:%d", file, f.Line)
+			return fmt.Sprintf("%s/%s:%d", path.Base(path.Dir(f.File)), path.Base(f.File), f.Line)
 		}
 		if !more {
 			return ""

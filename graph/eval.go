@@ -29,7 +29,10 @@ func Eval(ctx context.Context, arrays ...*Array) error {
 	if err != nil {
 		return err
 	}
-	plan := newPlan(todo, nil, nil)
+	var plan *Plan
+	if err := Catch(func() { plan = newPlan(todo, nil, nil) }); err != nil {
+		return err // an op that does not take its operands
+	}
 	outs, err := plan.run(ctx, rt)
 	if err != nil {
 		return err
@@ -323,7 +326,7 @@ func decodeFloats(raw []byte, dt metal.DType) []float64 {
 			}
 		}
 	default:
-		panic("graph: Floats of " + dt.String())
+		fail("Floats", "dtype %s is not a real number", dt)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ftmetal/ftmetal/internal/debug"
 	"github.com/ftmetal/ftmetal/kernels"
@@ -239,10 +240,29 @@ func (l *Lowering) lowerNode(n *node) {
 			out[i] = kernels.Tensor{DType: o.dtype, Shape: o.shape, Strides: kernels.RowMajor(o.shape)}
 		}
 	}
-	n.op.Lower(l, in, out)
+	l.call(n.op, in, out)
 	for i, o := range n.out {
 		l.values[o] = out[i]
 	}
+}
+
+// call runs the op's Lower. What its kernels refuse, such as a dtype, is an
+// *Error with the op's name.
+func (l *Lowering) call(op Op, in, out []kernels.Tensor) {
+	defer func() {
+		if r := recover(); r != nil {
+			refused, ok := r.(kernels.Error)
+			if !ok {
+				panic(r)
+			}
+			msg := string(refused)
+			if name, rest, ok := strings.Cut(msg, ": "); ok && strings.HasPrefix(op.String(), name) {
+				msg = rest
+			}
+			fail(op.String(), "%s", msg)
+		}
+	}()
+	op.Lower(l, in, out)
 }
 
 // layouter is an op that chooses the memory order of its outputs, so that the

@@ -238,6 +238,7 @@ type softmax struct{}
 // Mirrors mx.softmax.
 func Softmax(a *Array, axes ...int) *Array {
 	a = AsType(a, atLeastFloat(a.dtype))
+	wantFloat("Softmax", a)
 	last := len(a.shape) - 1
 	if len(axes) == 1 && normAxis("Softmax", axes[0], len(a.shape)) == last {
 		return apply1(softmax{}, a.shape, a.dtype, a)
@@ -300,6 +301,7 @@ type logSumExp struct{}
 func LogSumExp(a *Array, axes []int, keepDims bool) *Array {
 	checkReduced("LogSumExp", a, axes)
 	a = AsType(a, atLeastFloat(a.dtype))
+	wantFloat("LogSumExp", a)
 	x, kept, short := rowsOver("LogSumExp", a, axes)
 	r := apply1(logSumExp{}, append(slices.Clone(short), 1), a.dtype, x)
 	if keepDims {

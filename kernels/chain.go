@@ -99,7 +99,7 @@ func Chain(e Emitter, steps []ChainStep, ins []Tensor, out Tensor) {
 		return
 	}
 	if len(steps) > ChainSteps || len(ins) > ChainInputs || len(steps) == 0 || len(ins) == 0 {
-		panic("kernels: Chain: too many steps or inputs")
+		refuse("Chain: too many steps or inputs")
 	}
 	args := chainArgs{size: uint64(n), inputs: uint32(len(ins)), steps: uint32(len(steps)), outType: chainType(out.DType)}
 	d := metal.Dispatch{Kernel: "chain", Out: []metal.View{out.View}, FLOPs: int64(n) * int64(len(steps))}
@@ -108,7 +108,7 @@ func Chain(e Emitter, steps []ChainStep, ins []Tensor, out Tensor) {
 		t := ins[min(i, len(ins)-1)] // the bindings that are left repeat the last input
 		mode, ok := chainMode(t, out.Shape)
 		if !ok {
-			panic("kernels: Chain: operand with unsuitable strides")
+			refuse("Chain: operand with unsuitable strides")
 		}
 		args.inType[i], args.inMode[i], args.inSize[i] = chainType(t.DType), mode, 1
 		if mode == 2 {

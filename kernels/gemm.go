@@ -1,10 +1,6 @@
 package kernels
 
-import (
-	"fmt"
-
-	"github.com/ftmetal/ftmetal/metal"
-)
+import "github.com/ftmetal/ftmetal/metal"
 
 // gemmTile is GEMM_TILE_M and GEMM_TILE_N of gemm.h.
 const gemmTile = 32
@@ -48,7 +44,8 @@ func matrixOf(t Tensor) (ld int64, trans uint32) {
 	case cols == 1:
 		return int64(sr), 0
 	}
-	panic(fmt.Sprintf("kernels: Gemm: strides %v of shape %v are neither by rows nor by columns", t.Strides, t.Shape))
+	refuse("Gemm: strides %v of shape %v are neither by rows nor by columns", t.Strides, t.Shape)
+	return 0, 0
 }
 
 // batchOf is the number of matrices in t and the stride between them.

@@ -42,7 +42,7 @@ func collapse(shape []int, strides ...[]int) (merged []int, steps [][]int) {
 		}
 	}
 	if len(merged) > maxDims {
-		panic(fmt.Sprintf("kernels: %d axes of shape %v cannot be merged to %d", len(merged), shape, maxDims))
+		refuse("%d axes of shape %v cannot be merged to %d", len(merged), shape, maxDims)
 	}
 	return merged, steps
 }
@@ -72,6 +72,12 @@ func inPlaceMask(out Tensor, ins ...Tensor) uint32 {
 	return mask
 }
 
-func unsupported(op string, dt metal.DType) {
-	panic(fmt.Sprintf("kernels: %s: dtype %s is not supported", op, dt))
-}
+// Error is what launch functions panic with when they cannot take an operand.
+// The graph turns it into an error that names the op.
+type Error string
+
+func (e Error) Error() string { return "kernels: " + string(e) }
+
+func refuse(format string, args ...any) { panic(Error(fmt.Sprintf(format, args...))) }
+
+func unsupported(op string, dt metal.DType) { refuse("%s: dtype %s is not supported", op, dt) }

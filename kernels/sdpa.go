@@ -43,7 +43,7 @@ type sdpaArgs struct {
 func (op *SDPAOp) args() sdpaArgs {
 	d := op.Q.Shape[3]
 	if !SDPAHeadDim(d) {
-		panic(fmt.Sprintf("kernels: SDPA: heads of %d elements, want a multiple of 8 up to 256", d))
+		refuse("SDPA: heads of %d elements, want a multiple of 8 up to 256", d)
 	}
 	args := sdpaArgs{heads: u32(op.Q.Shape[1]), kvHeads: u32(op.K.Shape[1]), tq: u32(op.Q.Shape[2]), tk: u32(op.K.Shape[2]), dim: u32(d),
 		causal: flag(op.Causal), segments: flag(op.SegK.View.Buf != nil), scale: op.Scale}

@@ -92,7 +92,7 @@ func grid1D(n int) (grid, group metal.Size) {
 // u32 narrows an extent; a value that does not fit is the caller's bug.
 func u32(n int) uint32 {
 	if n < 0 || n > math.MaxUint32 {
-		panic("kernels: extent out of range")
+		refuse("extent %d is out of range", n)
 	}
 	return uint32(n)
 }
