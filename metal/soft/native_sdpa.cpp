@@ -53,12 +53,12 @@ bool soften(float* s, int64_t nk, int64_t width, State& st) {
 
 FT_OP float log_sum(float top, float sum) { return sum == 0.0f ? -__builtin_inff() : (top + __builtin_log2f(sum)) * ln2; }
 
-// finish divides by the sums and stores out and lse.
+// finish divides by the sums and stores out and lse, by way of rows of ld.
 template <class T>
-void finish(const SDPAArgs* a, const State& st, int64_t rows, T* out, float* lse, float* row) {
-  for (int64_t i = 0; i < rows; i++) {
-    for (uint32_t d = 0; d < a->dim; d++) row[d] = st.acc[d * QT + i];
-    unpack(row, a->dim, st.sum[i] == 0.0f ? 0.0f : 1.0f / st.sum[i], out + i * a->out[2]);
+void finish(const SDPAArgs* a, const State& st, int64_t n, T* out, float* lse, float* rows, int64_t ld) {
+  turn(st.acc, QT, a->dim, n, 1.0f, rows, ld);
+  for (int64_t i = 0; i < n; i++) {
+    unpack(rows + i * ld, a->dim, st.sum[i] == 0.0f ? 0.0f : 1.0f / st.sum[i], out + i * a->out[2]);
     lse[i] = log_sum(st.top[i], st.sum[i]);
   }
 }
@@ -80,7 +80,7 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     t.q = tile * QT;
     t.nq = smaller(QT, a->tq - t.q);
     pack(static_cast<const T*>(l->bufs[0]) + b * a->q[0] + h * a->q[1] + t.q * a->q[2], a->q[2], t.nq, dim, rows, ld);
-    turn(rows, ld, t.nq, dim, a->scale * log2e, q);
+    turn(rows, ld, t.nq, dim, a->scale * log2e, q, QT);
     const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
     for (int64_t i = 0; i < width; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f;
     memset(st.acc, 0, size_t(dim * QT) * sizeof(float));
@@ -99,7 +99,7 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
       product<true>(dim, width, values, ld, s, QT, t.nk, st.acc, QT, true);
     }
     finish(a, st, t.nq, static_cast<T*>(l->bufs[5]) + b * a->out[0] + h * a->out[1] + t.q * a->out[2],
-           static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows);
+           static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows, ld);
   }
 }
 

@@ -119,13 +119,35 @@ void pack(const T* x, int64_t stride, int64_t rows, int64_t dim, float* to, int6
   }
 }
 
-// turn writes rows of ld floats as the columns of a tile, times factor; columns
-// of no row become 0.
-inline void turn(const float* x, int64_t ld, int64_t rows, int64_t dim, float factor, float* to) {
-  for (int64_t d = 0; d < dim; d++) {
-    for (int64_t i = 0; i < rows; i++) to[d * QT + i] = x[i * ld + d] * factor;
-    for (int64_t i = rows; i < whole(rows); i++) to[d * QT + i] = 0.0f;
-  }
+// zip_low and zip_high interleave the halves of two vectors.
+#if defined(FT_AVX512)
+FT_OP vf zip_low(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+FT_OP vf zip_high(vf a, vf b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
+#elif defined(FT_AVX2)
+FT_OP vf zip_low(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+FT_OP vf zip_high(vf a, vf b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#else
+FT_OP vf zip_low(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+FT_OP vf zip_high(vf a, vf b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
+#endif
+
+// turn writes the transpose of x [rows][ld], times factor: to[c * to_ld + r] for
+// whole vectors of both; rows past the last count as zeros.
+inline void turn(const float* x, int64_t ld, int64_t rows, int64_t columns, float factor, float* to, int64_t to_ld) {
+  for (int64_t r = 0; r < rows; r += lanes)
+    for (int64_t c = 0; c < columns; c += lanes) {
+      vf v[lanes], t[lanes];
+      FT_UNROLL for (int i = 0; i < lanes; i++) v[i] = r + i < rows ? load(x + (r + i) * ld + c) * factor : vf{};
+      // A perfect shuffle of the rows, as many times as lanes is doubled from 1.
+      FT_UNROLL for (int n = 1; n < lanes; n *= 2) {
+        FT_UNROLL for (int i = 0; i < lanes / 2; i++) {
+          t[2 * i] = zip_low(v[i], v[i + lanes / 2]);
+          t[2 * i + 1] = zip_high(v[i], v[i + lanes / 2]);
+        }
+        FT_UNROLL for (int i = 0; i < lanes; i++) v[i] = t[i];
+      }
+      FT_UNROLL for (int i = 0; i < lanes; i++) store(to + (c + i) * to_ld + r, v[i]);
+    }
 }
 
 // unpack stores n floats, a multiple of 8, as elements.

@@ -70,8 +70,8 @@ struct Queries {
     const SDPAArgs* a = z.a;
     pack(at<const T>(l, Q, a->q, b, head) + t.q * a->q[2], a->q[2], t.nq, z.dim, q, z.ld);
     pack(at<const T>(l, DOUT, a->dOut, b, head) + t.q * a->dOut[2], a->dOut[2], t.nq, z.dim, g, z.ld);
-    turn(q, z.ld, t.nq, z.dim, a->scale * log2e, q_columns);
-    turn(g, z.ld, t.nq, z.dim, 1.0f, g_columns);
+    turn(q, z.ld, t.nq, z.dim, a->scale * log2e, q_columns, QT);
+    turn(g, z.ld, t.nq, z.dim, 1.0f, g_columns, QT);
     const int64_t row = (b * a->heads + head) * a->tq + t.q;
     for (int64_t i = 0; i < whole(t.nq); i++) {
       const float sum = i < t.nq ? static_cast<const float*>(l->bufs[LSE])[row + i] : 0.0f;
@@ -130,14 +130,12 @@ FT_OP Tile with_queries(const Sizes& z, Tile t, int64_t tile) {
   return t;
 }
 
-// write_dq stores dq [dim][QT] of a tile.
+// write_dq stores dq [dim][QT] of a tile, by way of rows.
 template <class T>
-void write_dq(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, const Tile& t, const float* dq, float* row) {
+void write_dq(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, const Tile& t, const float* dq, float* rows) {
   T* to = at<T>(l, DQ, z.a->dQ, b, head) + t.q * z.a->dQ[2];
-  for (int64_t i = 0; i < t.nq; i++) {
-    for (int64_t d = 0; d < z.dim; d++) row[d] = dq[d * QT + i];
-    unpack(row, z.dim, z.a->scale, to + i * z.a->dQ[2]);
-  }
+  turn(dq, QT, z.dim, t.nq, z.a->scale, rows, z.ld);
+  for (int64_t i = 0; i < t.nq; i++) unpack(rows + i * z.ld, z.dim, 1.0f, to + i * z.a->dQ[2]);
 }
 
 // write_keys stores n rows of dk and dv from key k on.
@@ -161,9 +159,9 @@ void read_keys(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int6
 template <class T>
 void whole_head(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, ft_worker* w) {
   const int64_t all = z.a->tk * z.ld;
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(4 * all + Queries::size(z) + Pair::size() + (QT + 1) * z.ld)))};
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(4 * all + Queries::size(z) + Pair::size() + 2 * QT * z.ld)))};
   float *keys = arena.take(all), *values = arena.take(all), *dk = arena.take(all), *dv = arena.take(all);
-  float *dq = arena.take(QT * z.ld), *row = arena.take(z.ld);
+  float *dq = arena.take(QT * z.ld), *rows = arena.take(QT * z.ld);
   Queries x(z, arena);
   Pair pair(arena);
   read_keys<T>(z, l, b, kv, 0, z.a->tk, keys, values);
@@ -177,7 +175,7 @@ void whole_head(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, ft_wo
         const int64_t at = t.k * z.ld;
         pair.add(z, t, x, keys + at, values + at, dq, dk + at, dv + at);
       });
-      write_dq<T>(z, l, b, head, t, dq, row);
+      write_dq<T>(z, l, b, head, t, dq, rows);
     }
   write_keys<T>(z, l, b, kv, 0, z.a->tk, dk, dv);
 }
@@ -207,8 +205,8 @@ void key_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, int64_t
 template <class T>
 void query_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int64_t tile, ft_worker* w) {
   const int64_t all = KT * z.ld;
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(2 * all + Queries::size(z) + Pair::size() + (QT + 1) * z.ld)))};
-  float *keys = arena.take(all), *values = arena.take(all), *dq = arena.take(QT * z.ld), *row = arena.take(z.ld);
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(2 * all + Queries::size(z) + Pair::size() + 2 * QT * z.ld)))};
+  float *keys = arena.take(all), *values = arena.take(all), *dq = arena.take(QT * z.ld), *rows = arena.take(QT * z.ld);
   Queries x(z, arena);
   Pair pair(arena);
   const Tile t = with_queries(z, tile_of(l, b, SEG_Q), tile);
@@ -218,7 +216,7 @@ void query_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int
     read_keys<T>(z, l, b, head / z.heads, t.k, t.nk, keys, values);
     pair.add(z, t, x, keys, values, dq, nullptr, nullptr);
   });
-  write_dq<T>(z, l, b, head, t, dq, row);
+  write_dq<T>(z, l, b, head, t, dq, rows);
 }
 
 // Tile i of the key heads that are not done as wholes: those of keys first,
