@@ -68,14 +68,10 @@ double cost(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t workers
   return piece * (double(ceil_div(down * across * batch, workers)) + (workers > 1 ? 0.3 : 0.0));
 }
 
-// The largest piece: its sums fit into the third level cache, the panels of B
-// into the second.
-constexpr int64_t most_rows = 1024, most_cols = 512;
-
 Plan plan_tiles(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t workers) {
   Plan best = {isa, false, 1, 1, isa->nr};
   double least_cost = 0;
-  const int64_t down = ceil_div(g.m, most_rows), across = ceil_div(g.n, most_cols);
+  const int64_t down = ceil_div(g.m, gemm_most_rows), across = ceil_div(g.n, gemm_most_cols);
   for (int64_t a = across; a <= 8 * across && (a == across || a <= ceil_div(g.n, isa->nr)); a++)
     for (int64_t d = down; d <= 8 * down && (d == down || d <= ceil_div(g.m, isa->mr)); d++) {
       const double c = cost(g, isa, batch, workers, d, a);
@@ -86,11 +82,12 @@ Plan plan_tiles(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t wor
 }
 
 // A piece of a skinny product reads this many bytes of B or more: what it does
-// with A first is little beside it.
+// with A first is little beside it. Where the rows of B are contiguous, long
+// pieces of them are read.
 constexpr int64_t skinny_bytes = 1 << 18;
 
 Plan plan_skinny(const GemmJob& g, const GemmIsa* isa, GemmTypes types, int64_t batch, int64_t workers) {
-  const int64_t unit = 64, bytes = g.n * (g.k + g.r) * element(types, false);
+  const int64_t unit = g.b.row == 1 ? 64 : 1024, bytes = g.n * (g.k + g.r) * element(types, false);
   const int64_t wanted = least(ceil_div(8 * workers, batch), bytes / skinny_bytes);
   return Plan{isa, true, 1, least(wanted > 1 ? wanted : 1, ceil_div(g.n, unit)), unit};
 }

@@ -49,6 +49,10 @@ enum GemmTypes { gemm_f32, gemm_f16, gemm_bf16, gemm_f16_f32, gemm_bf16_f32, gem
 // gemm_skinny is the most rows of a product that skinny computes.
 constexpr int gemm_skinny = 8;
 
+// The largest piece: its sums fit into the third level cache, the panels of B
+// into the second.
+constexpr int64_t gemm_most_rows = 1024, gemm_most_cols = 512;
+
 // GemmIsa is the code for one instruction set.
 struct GemmIsa {
   int mr, nr;  // the micro tile

@@ -12,6 +12,9 @@
 // level cache; then panel after panel of A is packed, stays in the first level,
 // and meets all panels of B. Sums of one element run over K in order, and the
 // blocks depend on K alone: how C is divided changes nothing.
+//
+// With FT_PAIRS, products of bfloat16 are exact and summed in float32 as others
+// are; the processor takes denormal operands as zeros.
 #include "native_simd.h"
 
 namespace ft {
@@ -19,8 +22,10 @@ namespace FT_ISA {
 namespace {
 
 constexpr int W = lanes, MR = FT_MR, NV = FT_NV, NR = NV * W;
-static_assert(MR <= W || MR % W == 0, "see cut");
 constexpr int64_t KC = FT_KC;
+
+FT_OP constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+FT_OP constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 #define FT_UNROLL _Pragma("GCC unroll 32")
 
@@ -64,6 +69,7 @@ struct Fma {
 template <class T> struct One {
   typedef Fma Math;
   static constexpr int step = 1;
+  static constexpr bool as_stored = sizeof(T) == 4;
   FT_OP vf along_k(const T* p, int64_t left) { return load_some(p, left); }
   FT_OP vf along_i(const T* p, int64_t, int64_t, int64_t n) { return load_some(p, n); }
 };
@@ -79,6 +85,7 @@ struct Dot {
 struct Pairs {
   typedef Dot Math;
   static constexpr int step = 2;
+  static constexpr bool as_stored = true;
   FT_OP vf along_k(const bf16* p, int64_t left) {
     bf16 some[2 * W] = {};
     if (left < 2 * W) p = static_cast<bf16*>(memcpy(some, p, size_t(left) * sizeof(bf16)));
@@ -98,58 +105,107 @@ template <class T> struct PanelOf { typedef One<T> type; };
 template <> struct PanelOf<bf16> { typedef Pairs type; };
 #endif
 
-// pack writes n rows (of A, or columns of B) and steps [0, k) as a panel:
-// dst[k][width]. Element (i, k) is src[i * row + k * col]. Rows up to limit may
-// be read. A store of whole vectors may run over into the next step, which is
-// written later, and W elements past the end.
+// Strip is where a panel comes from and goes to: the rows [i, i + n) of A, or
+// columns of B, as dst[k][width]. Steps are whole vectors: stores that cross
+// cache lines would cost more than the products of a narrow B.
+struct Strip {
+  int64_t i, n, width;
+  float* dst;
+};
+
+// pack_across packs steps [0, k) of elements that lie side by side: (i, k) is
+// src[i + k * col], and may be read for i < limit. All strips advance together,
+// so that memory is read in long runs.
 template <class P, class T>
-void pack(const T* src, int64_t row, int64_t col, int64_t k, int64_t n, int64_t limit, int64_t width, float* dst) {
-  if (col != 1) {
-    for (int64_t q = 0; q < k; q += P::step, dst += width)
-      for (int64_t i = 0; i < n; i += W) {
-        vf x = P::along_i(src + q * col + i, col, k - q, limit - i);
-        if (i == 0 || width - i >= W) store(dst + i, x);
-        else store_some(dst + i, x, width - i);
+void pack_across(const T* src, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count) {
+  const int64_t next = strips[count - 1].i + strips[count - 1].n - strips[0].i;
+  for (int64_t q = 0, step = 0; q < k; q += P::step, step++)
+    for (const Strip* s = strips; s < strips + count; s++)
+      for (int64_t i = 0; i < s->n; i += W) {
+        const T* p = src + q * col + s->i + i;
+        for (int e = 0; e < P::step; e++) __builtin_prefetch(p + next + e * col, 0, 2);  // for the strips after these
+        store(s->dst + step * s->width + i, P::along_i(p, col, k - q, limit - s->i - i));
       }
-    return;
-  }
-  for (int64_t q = 0; q < k; q += W * P::step, dst += W * width)
-    for (int64_t i = 0; i < n; i += W) {
-      const T* p = src + i * row + q;
-      const int64_t left = k - q, rows = n - i;
+}
+
+// pack_along packs a strip of elements whose steps lie side by side: (i, k) is
+// src[i * row + k].
+template <class P, class T> void pack_along(const T* src, int64_t row, int64_t k, const Strip& s) {
+  float* dst = s.dst;
+  for (int64_t q = 0; q < k; q += W * P::step, dst += W * s.width)
+    for (int64_t i = 0; i < s.n; i += W) {
+      const T* p = src + (s.i + i) * row + q;
+      const int64_t left = k - q, rows = s.n - i;
       vf t[W];
       if (left >= W * P::step) {
-        FT_UNROLL for (int r = 0; r < W; r++) t[r] = r < rows ? P::along_k(p + r * row, W * P::step) : vf{};
+        FT_UNROLL for (int r = 0; r < W; r++) {
+          t[r] = r < rows ? P::along_k(p + r * row, W * P::step) : vf{};
+          __builtin_prefetch(p + (r + s.width) * row, 0, 2);  // for the next strip
+        }
       } else {
         for (int r = 0; r < W; r++) t[r] = r < rows ? P::along_k(p + r * row, left) : vf{};
       }
       transpose(t);
-      if (left >= W * P::step && (i == 0 || width - i >= W)) {
-        FT_UNROLL for (int r = 0; r < W; r++) store(dst + r * width + i, t[r]);
+      if (left >= W * P::step) {
+        FT_UNROLL for (int r = 0; r < W; r++) store(dst + r * s.width + i, t[r]);
       } else {
-        const int64_t steps = (left + P::step - 1) / P::step;
-        for (int64_t r = 0; r < W && r < steps; r++) {
-          if (i == 0 || width - i >= W) store(dst + r * width + i, t[r]);
-          else store_some(dst + r * width + i, t[r], width - i);
-        }
+        for (int64_t r = 0; r < W && r * P::step < left; r++) store(dst + r * s.width + i, t[r]);
       }
     }
 }
 
+template <class P, class T>
+void pack(const T* src, int64_t row, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count) {
+  if (col != 1) return pack_across<P>(src, col, k, limit, strips, count);
+  for (int64_t i = 0; i < count; i++) pack_along<P>(src, row, k, strips[i]);
+}
+
+// widen writes n rows of k elements, whose rows are contiguous, as dst[n][KC].
+template <class P, class T> void widen(const T* src, int64_t row, int64_t k, int64_t n, float* dst) {
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t q = 0; q < k; q += W) store(dst + i * KC + q, P::along_k(src + i * row + q, k - q));
+}
+
+// Elements of a panel of A: packed ones, or rows that lie apart bytes apart.
+struct Packed {
+  static constexpr bool packed = true;
+  const float* p;
+  int64_t apart;
+  FT_OP uint32_t at(const Packed& a, int64_t k, int rows, int i) { return word(a.p + k * round_up(rows, W) + i); }
+  FT_OP uint32_t word(const void* p) {
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+  }
+};
+struct Rows {
+  static constexpr bool packed = false;
+  const char* p;
+  int64_t apart;
+  FT_OP uint32_t at(const Rows& a, int64_t k, int, int i) { return Packed::word(a.p + i * a.apart + k * 4); }
+};
+
+// Columns are elements of A that lie side by side, as one step's do.
+struct Columns {
+  static constexpr bool packed = false;
+  const char* p;
+  int64_t apart;
+  FT_OP uint32_t at(const Columns& a, int64_t k, int, int i) { return Packed::word(a.p + k * a.apart + i * 4); }
+};
+
 // micro multiplies a panel of M rows with one of V vectors. The sums start at
 // zero or, with add, at acc, and go to acc[M][V * W].
-template <class Math, int M, int V>
-void micro(int64_t k, const float* a, const float* b, float* acc, bool add) {
+template <class Math, class A, int M, int V>
+void micro(int64_t steps, const A& a, const float* b, float* acc, bool add) {
   vf c[M][V];
   FT_UNROLL for (int i = 0; i < M; i++) {
     FT_UNROLL for (int j = 0; j < V; j++) c[i][j] = add ? load(acc + (i * V + j) * W) : vf{};
   }
-  for (; k > 0; k--, a += M, b += V * W) {
+  for (int64_t k = 0; k < steps; k++, b += V * W) {
     vf row[V];
     FT_UNROLL for (int j = 0; j < V; j++) row[j] = load(b + j * W);
     FT_UNROLL for (int i = 0; i < M; i++) {
-      uint32_t x;
-      __builtin_memcpy(&x, a + i, 4);
+      const uint32_t x = A::at(a, k, M, i);
       FT_UNROLL for (int j = 0; j < V; j++) c[i][j] = Math::madd(c[i][j], x, row[j]);
     }
   }
@@ -158,15 +214,19 @@ void micro(int64_t k, const float* a, const float* b, float* acc, bool add) {
   }
 }
 
-typedef void (*Micro)(int64_t, const float*, const float*, float*, bool);
+// Rows are fewer than registers for sums would allow: each needs a pointer.
+template <class A> constexpr int most_rows = MR;
+template <> constexpr int most_rows<Rows> = MR < 8 ? MR : 8;
 
-template <class Math, int V, int... M> FT_OP Micro pick(int64_t rows, std::integer_sequence<int, M...>) {
-  static constexpr Micro all[] = {micro<Math, M + 1, V>...};
+template <class A> using Micro = void (*)(int64_t, const A&, const float*, float*, bool);
+
+template <class Math, class A, int V, int... M> FT_OP Micro<A> pick(int64_t rows, std::integer_sequence<int, M...>) {
+  static constexpr Micro<A> all[] = {micro<Math, A, M + 1, V>...};
   return all[rows - 1];
 }
-template <class Math> FT_OP Micro pick(int64_t rows, bool wide) {
-  typedef std::make_integer_sequence<int, MR> Rows;
-  return wide ? pick<Math, NV>(rows, Rows{}) : pick<Math, 1>(rows, Rows{});
+template <class Math, class A> FT_OP Micro<A> pick(int64_t rows, bool wide) {
+  typedef std::make_integer_sequence<int, most_rows<A>> Heights;
+  return wide ? pick<Math, A, NV>(rows, Heights{}) : pick<Math, A, 1>(rows, Heights{});
 }
 
 // finish stores sums as C: alpha * sum (+ beta * D), narrowed.
@@ -188,13 +248,17 @@ void scale_by(float x, float* acc, int64_t n) {
   for (int64_t i = 0; i < n; i++) acc[i] *= x;
 }
 
-FT_OP int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-FT_OP int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+// How many panels of A are packed at once where that reads memory in order, and
+// the floats of one.
+constexpr int64_t panel_group = 8, panel_room = round_up(MR, W) * KC;
 
-// Scratch of a piece: the panels of B, one panel of A, the sums.
+// Pieces have at most this many columns of panels.
+constexpr int64_t most_strips = ceil_div(gemm_most_cols, NR);
+
+// Scratch of a piece: the panels of B, a group of panels of A, the sums.
 size_t tile_scratch(int64_t rows, int64_t cols) {
-  int64_t wide = round_up(cols, NR);
-  return sizeof(float) * size_t(wide * KC + W + round_up(MR * KC + W, 16) + (rows + MR) * wide + 64);
+  const int64_t wide = round_up(cols, NR);
+  return sizeof(float) * size_t(wide * KC + panel_group * panel_room + (rows > MR ? rows : MR) * wide);
 }
 
 // Block is a range of K, or of R.
@@ -211,46 +275,76 @@ Block<T> block(const Matrix<const void*>& a, const Matrix<const void*>& b, int64
                   a.row, a.col, b.row, b.col, k - from < size ? k - from : size};
 }
 
-// cut is where the p-th of count panels of A begins: they are of nearly equal
-// height, and of whole vectors where they are higher than one.
-FT_OP int64_t cut(int64_t p, int64_t count, int64_t rows) {
-  const int64_t at = round_up(p * rows / count, MR > W ? W : 1);
-  return at < rows ? at : rows;
+// panel_of gives panel s of A: packed before, or as it is stored.
+template <class P, class T> FT_OP Packed panel_of(const Block<T>&, const Strip& s, bool, Packed) { return Packed{s.dst, 0}; }
+template <class P, class T> FT_OP Rows panel_of(const Block<T>& k, const Strip& s, bool first, Rows) {
+  const T* p = k.a + s.i * k.a_row;
+  for (int64_t r = s.n; first && r < 2 * s.n; r++)
+    for (int64_t q = 0; q < k.k; q += 64 / int64_t(sizeof(T))) __builtin_prefetch(p + r * k.a_row + q, 0, 2);  // for the next panel
+  if (P::as_stored) return Rows{reinterpret_cast<const char*>(p), k.a_row * int64_t(sizeof(T))};
+  if (first) widen<P>(p, k.a_row, k.k, s.n, s.dst);
+  return Rows{reinterpret_cast<const char*>(s.dst), KC * 4};
+}
+
+template <class P, class T> FT_OP Columns panel_of(const Block<T>& k, const Strip& s, bool, Columns) {
+  return Columns{reinterpret_cast<const char*>(k.a + s.i), k.a_col * int64_t(sizeof(T))};
 }
 
 // Sums of the low-rank product come first, in blocks -low to -1, and are scaled
 // once; A @ B is added to them.
-template <class T> void tile_of(const GemmJob& g, const GemmRect& t, Finish done, char* scratch) {
+template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Finish done, char* scratch) {
   typedef typename PanelOf<T>::type P;
-  const int64_t rows = t.i1 - t.i0, cols = t.j1 - t.j0, wide = round_up(cols, NR);
-  float* bp = reinterpret_cast<float*>(scratch);
-  float* ap = bp + wide * KC + W;
-  float* sums = ap + round_up(MR * KC + W, 16);
+  const int64_t rows = t.i1 - t.i0, panels = ceil_div(rows, most_rows<A>), count = ceil_div(t.j1 - t.j0, NR);
+  float* const bp = reinterpret_cast<float*>(scratch);
+  float* const ap = bp + count * NR * KC;
+  float* const sums = ap + panel_group * panel_room;
+  Strip b[most_strips], a[panel_group];
+  for (int64_t s = 0, j = t.j0; s < count; s++, j += NR) {
+    const int64_t n = t.j1 - j < NR ? t.j1 - j : NR;
+    b[s] = Strip{j, n, n > W ? NR : W, bp + s * NR * KC};
+  }
   const int64_t blocks = g.k > 0 ? ceil_div(g.k, KC * P::step) : 1, low = ceil_div(g.r, KC * P::step);
-  const int64_t panels = ceil_div(rows, MR);
   for (int64_t at = -low; at < blocks; at++) {
     const Block<T> k = at < 0 ? block<T>(g.u, g.v, g.r, P::step, at + low, low) : block<T>(g.a, g.b, g.k, P::step, at, blocks);
-    const int64_t steps = ceil_div(k.k, P::step);
-    for (int64_t j = 0; j < cols; j += NR) {
-      const int64_t n = cols - j < NR ? cols - j : NR;
-      pack<P>(k.b + (t.j0 + j) * k.b_col, k.b_col, k.b_row, k.k, n, g.n - t.j0 - j, n > W ? NR : W, bp + j * KC);
-    }
+    const int64_t steps = ceil_div(k.k, P::step), group = k.a_col == 1 ? 1 : panel_group;
+    pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count);
     float* acc = sums;
-    for (int64_t p = 0; p < panels; p++) {
-      const int64_t i = cut(p, panels, rows), m = cut(p + 1, panels, rows) - i;
-      pack<P>(k.a + (t.i0 + i) * k.a_row, k.a_row, k.a_col, k.k, m, g.m - t.i0 - i, m, ap);
-      for (int64_t j = 0; j < cols; j += NR) {
-        const int64_t n = cols - j < NR ? cols - j : NR, width = n > W ? NR : W;
-        pick<typename P::Math>(m, n > W)(steps, ap, bp + j * KC, acc, at > -low);
-        if (at == -1) scale_by(g.low, acc, m * width);
-        if (at == blocks - 1) done(g, acc, width, t.i0 + i, m, t.j0 + j, n);
-        if (low + blocks > 1) acc += m * NR;  // they outlive the block
+    for (int64_t p = 0; p < panels; p += group) {
+      const int64_t here = panels - p < group ? panels - p : group;
+      for (int64_t s = 0; s < here; s++) {
+        const int64_t i = (p + s) * rows / panels, m = (p + s + 1) * rows / panels - i;  // of nearly equal height
+        a[s] = Strip{t.i0 + i, m, round_up(m, W), ap + s * panel_room};
       }
+      if (A::packed) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here);
+      for (const Strip* x = a; x < a + here; x++)
+        for (const Strip* y = b; y < b + count; y++) {
+          pick<typename P::Math, A>(x->n, y->n > W)(steps, panel_of<P>(k, *x, y == b, A{}), y->dst, acc, at > -low);
+          if (at == -1) scale_by(g.low, acc, x->n * y->width);
+          if (at == blocks - 1) done(g, acc, y->width, x->i, x->n, y->i, y->n);
+          if (low + blocks > 1) acc += x->n * NR;  // they outlive the block
+        }
     }
   }
 }
 
-template <class T, class U> void tile(const GemmJob& g, const GemmRect& t, char* scratch) { tile_of<T>(g, t, finish<U>, scratch); }
+// A product with few columns leaves A as it is stored: packing would take long
+// beside it, and wait for memory that the products can overlap with. 16-bit
+// floats are widened, by rows. A whole number of pairs is needed, and for columns
+// elements of a step that need no packing.
+template <class T> FT_OP bool by_rows(const GemmJob& g, int64_t cols) {
+  constexpr int step = PanelOf<T>::type::step;
+  return cols <= 8 * NR && g.a.col == 1 && g.k % step == 0 && (g.r == 0 || (g.u.col == 1 && g.r % step == 0));
+}
+template <class T> FT_OP bool by_columns(const GemmJob& g, int64_t cols) {
+  return sizeof(T) == 4 && cols <= 2 * NR && g.a.row == 1 && g.r == 0;
+}
+
+template <class T, class U> void tile(const GemmJob& g, const GemmRect& t, char* scratch) {
+  const int64_t cols = t.j1 - t.j0;
+  if (by_rows<T>(g, cols)) tile_of<Rows, T>(g, t, finish<U>, scratch);
+  else if (by_columns<T>(g, cols)) tile_of<Columns, T>(g, t, finish<U>, scratch);
+  else tile_of<Packed, T>(g, t, finish<U>, scratch);
+}
 
 }  // namespace
 }  // namespace FT_ISA

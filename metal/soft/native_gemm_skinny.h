@@ -8,6 +8,13 @@ namespace ft {
 namespace FT_ISA {
 namespace {
 
+// How many vectors of sums the registers hold.
+#if defined(FT_AVX512) || defined(__aarch64__)
+constexpr int sums_at_once = 26;
+#else
+constexpr int sums_at_once = 10;
+#endif
+
 // rows_of widens M rows and k steps of src to the panel elements x[M][steps].
 template <class P, class T>
 void rows_of(const Matrix<const void*>& src, int64_t m, int64_t k, int64_t steps, float* x) {
@@ -22,6 +29,24 @@ void rows_of(const Matrix<const void*>& src, int64_t m, int64_t k, int64_t steps
   }
 }
 
+// fold is the sum of the lanes of v, halves first.
+FT_OP float fold(vf v) {
+#if defined(FT_AVX512)
+  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif defined(FT_AVX2)
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+#else
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
+#endif
+  return v[0];
+}
+
 // dots adds x[i] . b[j] to out[i][j] for M rows of x and N of b.
 template <class P, class T, int M, int N>
 FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t k, float* out, int64_t width) {
@@ -29,7 +54,10 @@ FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t 
   int64_t q = 0;
   for (; q + W * P::step <= k; q += W * P::step) {
     vf y[N];
-    FT_UNROLL for (int j = 0; j < N; j++) y[j] = P::along_k(b + j * row + q, W * P::step);
+    FT_UNROLL for (int j = 0; j < N; j++) {
+      y[j] = P::along_k(b + j * row + q, W * P::step);
+      __builtin_prefetch(b + (j + N) * row + q, 0, 2);
+    }
     FT_UNROLL for (int i = 0; i < M; i++) {
       const vf xi = load(x + i * steps + q / P::step);
       FT_UNROLL for (int j = 0; j < N; j++) c[i][j] = P::Math::madd_each(c[i][j], xi, y[j]);
@@ -42,13 +70,13 @@ FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t 
     }
   }
   FT_UNROLL for (int i = 0; i < M; i++) {
-    FT_UNROLL for (int j = 0; j < N; j++) out[i * width + j] += sum(c[i][j]);
+    FT_UNROLL for (int j = 0; j < N; j++) out[i * width + j] += fold(c[i][j]);
   }
 }
 
 template <class P, class T, int M>
 void dots_of(const float* x, int64_t steps, const T* b, int64_t row, int64_t k, int64_t n, float* out, int64_t width) {
-  constexpr int N = M <= 2 ? 4 : M <= 4 ? 3 : 2;
+  constexpr int N = sums_at_once / M < 1 ? 1 : sums_at_once / M < 4 ? sums_at_once / M : 4;
   int64_t j = 0;
   for (; j + N <= n; j += N) dots<P, T, M, N>(x, steps, b + j * row, row, k, out + j, width);
   for (; j < n; j++) dots<P, T, M, 1>(x, steps, b + j * row, row, k, out + j, width);
@@ -62,6 +90,7 @@ FT_OP void axpys(const float* x, int64_t steps, const T* b, int64_t row, int64_t
     FT_UNROLL for (int i = 0; i < M; i++) c[i] = load(out + i * width + j);
     FT_UNROLL for (int q = 0; q < Q; q++) {
       const vf y = load_some(b + q * row + j, n - j);
+      __builtin_prefetch(b + (q + Q) * row + j, 0, 2);
       FT_UNROLL for (int i = 0; i < M; i++) c[i] += x[i * steps + q] * y;
     }
     FT_UNROLL for (int i = 0; i < M; i++) store(out + i * width + j, c[i]);
