@@ -62,6 +62,9 @@ func Kernels() map[string]KernelInfo {
 
 func cpuName() string { return C.GoString(C.ft_cpu_name()) }
 
+// limitCPU is ft_limit_cpu, for tests of what other processors would run.
+func limitCPU(level int) { C.ft_limit_cpu(C.int(level)) }
+
 // poison forbids access to b, or allows it, where the build has
 // AddressSanitizer.
 func poison(b []byte, forbid bool) {

@@ -61,9 +61,15 @@ static ft_cpu_features detect() {
   return f;
 }
 
-const ft_cpu_features* ft_cpu(void) {
-  static const ft_cpu_features f = detect();
-  return &f;
+static ft_cpu_features usable = detect();
+
+const ft_cpu_features* ft_cpu(void) { return &usable; }
+
+void ft_limit_cpu(int level) {
+  usable = detect();
+  if (level < 3) usable.avx512_bf16 = usable.avx512_vnni = false;
+  if (level < 2) usable.avx512 = false;
+  if (level < 1) usable.avx2 = false;
 }
 
 const char* ft_cpu_name(void) {

@@ -2,7 +2,11 @@
 #include "native_gemm.h"
 
 #if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
 #pragma GCC target("avx2,fma,f16c")
+#endif
 #define FT_ISA avx2
 #define FT_AVX2 1
 #define FT_FMA 1
@@ -12,6 +16,9 @@
 #define FT_PAIRS 0
 #include "native_gemm_core.h"
 #include "native_gemm_skinny.h"
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 
 const ft::GemmIsa* ft::gemm_avx2() { return &avx2::isa; }
 #else

@@ -38,23 +38,14 @@ template <class T> FT_OP void store_some(T* p, vf x, int64_t n) {
   else store_few(p, x, n);
 }
 
-// zip_lo and zip_hi interleave the lower and the upper halves of two vectors.
-#if defined(FT_AVX512)
-FT_OP vf zip_lo(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
-FT_OP vf zip_hi(vf a, vf b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
-#elif defined(FT_AVX2)
-FT_OP vf zip_lo(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-FT_OP vf zip_hi(vf a, vf b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-#else
-FT_OP vf zip_lo(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-FT_OP vf zip_hi(vf a, vf b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
-#endif
-
 // transpose transposes W vectors: a perfect shuffle of the rows, log W times.
 FT_OP void transpose(vf* v) {
   FT_UNROLL for (int s = 1; s < W; s *= 2) {
     vf t[W];
-    FT_UNROLL for (int i = 0; i < W / 2; i++) t[2 * i] = zip_lo(v[i], v[i + W / 2]), t[2 * i + 1] = zip_hi(v[i], v[i + W / 2]);
+    FT_UNROLL for (int i = 0; i < W / 2; i++) {
+      const vu a = bits_of(v[i]), b = bits_of(v[i + W / 2]);
+      t[2 * i] = float_of(interleave_low(a, b)), t[2 * i + 1] = float_of(interleave_high(a, b));
+    }
     FT_UNROLL for (int i = 0; i < W; i++) v[i] = t[i];
   }
 }

@@ -215,7 +215,7 @@ FT_OP float highest(const vf v[4]) { return highest(max(max(v[0], v[1]), max(v[2
 // total adds the vectors f(i, k) of n elements: a block in floats, the blocks in
 // double, so that long rows keep their digits.
 template <class F> FT_OP float total(int64_t n, F f) {
-  constexpr int64_t block = 2048;
+  constexpr int64_t block = 128 * lanes;
   double all = 0;
   for (int64_t from = 0; from < n; from += block) {
     vf s[4] = {};
