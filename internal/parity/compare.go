@@ -22,7 +22,7 @@ type Report struct {
 	Grad                  float64 // of the tensor whose gradient at step 1 differs most
 	Final                 float64 // of all final values together
 	FinalWorst            float64 // of the tensor whose final value differs most
-	GradName, FinalName   string // the tensors that differ most
+	GradName, FinalName   string  // the tensors that differ most
 	LossStep              int
 	Tolerance             float64 // what the dtype of the weights allows
 	WantLosses, GotLosses []float64
