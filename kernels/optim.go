@@ -90,7 +90,7 @@ func SGD(e Emitter, g, p, v, hyper, pOut, vOut Tensor, opt SGDOptions) {
 }
 
 // sumSquaresChunk is how many elements one simdgroup adds.
-const sumSquaresChunk = 8192
+const sumSquaresChunk = 2048
 
 // sumSquaresArgs mirrors SumSquaresArgs of optim.h.
 type sumSquaresArgs struct{ size, chunk uint64 }

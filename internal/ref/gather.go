@@ -39,6 +39,9 @@ func newSums(dt metal.DType, n int) *sums {
 
 func (s *sums) add(i int, w uint64) {
 	s.words[i] = (s.words[i] + w) & wordMask(s.dt)
+	if s.dt == metal.Bool {
+		s.words[i] = min(s.words[i], 1) // a sum of truths is "or"
+	}
 	s.value[i] += Decode(s.dt, w)
 	s.mag[i] += math.Abs(Decode(s.dt, w))
 }

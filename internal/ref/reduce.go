@@ -138,3 +138,16 @@ func ArgReduce(op string, dt metal.DType, x []uint64, shape []int, axis int) Res
 	}
 	return out
 }
+
+// SumNarrow adds rows of n elements of dtype dt, rounding to dt every time.
+func SumNarrow(dt metal.DType, x []float64, n int) Result {
+	out := Result{Class: Exact, Value: []float64{}}
+	for at := 0; at < len(x); at += n {
+		sum := 0.0
+		for _, v := range x[at : at+n] {
+			sum = Round(dt, float64(float32(sum+v)))
+		}
+		out.Value = append(out.Value, sum)
+	}
+	return out
+}

@@ -8,10 +8,7 @@ import (
 	"github.com/ftmetal/ftmetal/metal"
 )
 
-var (
-	indexTypes  = []metal.DType{metal.Int32, metal.Uint32, metal.Int64, metal.Uint8}
-	scatterable = append([]metal.DType{metal.Uint32, metal.Int32}, floats...)
-)
+var indexTypes = []metal.DType{metal.Int32, metal.Uint32, metal.Int64, metal.Uint8}
 
 // indices draws places on an axis of n, from its end too where ids has a sign,
 // and sometimes beyond it.
@@ -55,10 +52,6 @@ func gatherCases() []Case {
 				s.Want(out, func() ref.Result { return ref.Gather(table.Words, at.Values, 4, 15) })
 			},
 		})
-		only = scatterable
-		if ids.Size() != 4 {
-			only = []metal.DType{metal.Float32}
-		}
 		cases = append(cases, Case{
 			Op: "gather_scatter_add/" + ids.Suffix(), DTypes: only, Dims: [][]int{{1, 1, 1}, {5, 7, 33}, {67, 3, 8}, {257, 11, 1}, {0, 3, 4}}, Fills: []Fill{Uniform, Outliers},
 			Bench: [][]int{{2048, 4096, 1024}},
@@ -78,9 +71,9 @@ func gatherCases() []Case {
 // indices as the fourth of Dims says.
 func axisCases(ids metal.DType) []Case {
 	dims := [][]int{{1, 1, 1, 1}, {3, 5, 7, 2}, {2, 31, 3, 33}, {33, 4, 1, 1}, {2, 3, 4, 0}}
-	only, added := all, scatterable
+	only := all
 	if ids.Size() != 4 {
-		only, added = []metal.DType{metal.Float32}, []metal.DType{metal.Float32}
+		only = []metal.DType{metal.Float32}
 	}
 	shapes := func(s *Setup) (whole, part []int) {
 		return s.Dims[:3], []int{s.Dims[0], s.Dims[3], s.Dims[2]}
@@ -97,7 +90,7 @@ func axisCases(ids metal.DType) []Case {
 	for _, add := range []bool{false, true} {
 		op := map[bool]string{false: "gather_scatter_axis/put_", true: "gather_scatter_axis/add_"}[add]
 		cases = append(cases, Case{
-			Op: op + ids.Suffix(), DTypes: added, Dims: dims,
+			Op: op + ids.Suffix(), DTypes: only, Dims: dims,
 			Make: func(s *Setup) {
 				whole, part := shapes(s)
 				at, x, out := indices(s, ids, whole[1], part...), s.In(s.DType, part...), s.InOut(s.DType, whole...)

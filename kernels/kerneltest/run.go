@@ -11,19 +11,53 @@ import (
 )
 
 // Run runs the table on dev: one subtest per case, named as in
-// rms_norm/bf16/2x31/outliers.
-func Run(t *testing.T, dev metal.Device) {
+// rms_norm/bf16/2x31/outliers. It returns a hash of each case's outputs.
+func Run(t *testing.T, dev metal.Device) map[string]uint64 {
+	return each(t, dev, everyCase, func(t *testing.T, s *Setup) {
+		for i, w := range s.wants {
+			report, err := ref.Compare(w.of.DType, w.of.Bytes(), w.ref())
+			require.NoError(t, err, "output %d, %s%v", i, w.of.DType, w.of.Shape)
+			t.Logf("output %d: log10 nmse %.1f, %.2f of the allowed error", i, report.LogNMSE, report.Worst)
+		}
+	})
+}
+
+// Same runs the table on dev and requires the outputs to be those that Run or
+// Same returned for another device, bit for bit.
+func Same(t *testing.T, dev metal.Device, sums map[string]uint64) {
+	each(t, dev, everyCase, func(t *testing.T, s *Setup) {
+		if want, ok := sums[s.name]; ok {
+			require.Equal(t, want, s.sum(), "the outputs have other bits than before")
+		}
+	})
+}
+
+func everyCase(instance) bool { return true }
+
+// each runs the cases that are chosen and hands them to check.
+func each(t *testing.T, dev metal.Device, chosen func(instance) bool, check func(t *testing.T, s *Setup)) map[string]uint64 {
 	pool := metal.NewPool(dev, metal.PoolOptions{})
+	sums := map[string]uint64{}
 	instances(false, func(in instance) {
+		if !chosen(in) {
+			return
+		}
 		t.Run(in.name(), func(t *testing.T) {
 			s := run(t, pool, in)
-			for i, w := range s.wants {
-				report, err := ref.Compare(w.of.DType, w.of.Bytes(), w.ref())
-				require.NoError(t, err, "output %d, %s%v", i, w.of.DType, w.of.Shape)
-				t.Logf("output %d: log10 nmse %.1f, %.2f of the allowed error", i, report.LogNMSE, report.Worst)
-			}
+			sums[s.name] = s.sum()
+			check(t, s)
 		})
 	})
+	return sums
+}
+
+// sum is a hash of the outputs' bits.
+func (s *Setup) sum() uint64 {
+	h := fnv.New64a()
+	for _, w := range s.wants {
+		h.Write(w.of.Bytes())
+	}
+	return h.Sum64()
 }
 
 // run makes a case, runs it, and checks that nothing but outputs and scratch
@@ -68,40 +102,27 @@ func (b *block) damage(before []byte) int {
 	return -1
 }
 
-// Sums runs the table and returns a hash of the outputs of every case, to
-// compare devices that have to agree bit for bit.
-func Sums(t *testing.T, dev metal.Device) map[string]uint64 {
-	pool := metal.NewPool(dev, metal.PoolOptions{})
-	sums := map[string]uint64{}
-	instances(false, func(in instance) {
-		t.Run(in.name(), func(t *testing.T) {
-			h := fnv.New64a()
-			for _, w := range run(t, pool, in).wants {
-				h.Write(w.of.Bytes())
-			}
-			sums[in.name()] = h.Sum64()
-		})
-	})
-	return sums
-}
-
 // InPlace checks the promise of Dispatch.InPlace: an output in the memory of an
 // input has the bits that it has in memory of its own.
 func InPlace(t *testing.T, dev metal.Device) {
-	pool := metal.NewPool(dev, metal.PoolOptions{})
-	instances(false, func(in instance) {
-		t.Run(in.name(), func(t *testing.T) {
-			s := run(t, pool, in)
-			for k, op := range s.list {
-				for i := range op.InPlace {
-					for j := range op.In {
-						if op.InPlace[i]>>j&1 == 1 && op.In[j].Len >= op.Out[i].Len {
-							inPlace(t, dev, s.list[k], i, j)
-						}
+	promised := map[string]bool{}
+	lower(func(in instance, s *Setup) {
+		for _, op := range s.list {
+			for _, mask := range op.InPlace {
+				promised[s.name] = promised[s.name] || mask != 0
+			}
+		}
+	})
+	each(t, dev, func(in instance) bool { return promised[in.name()] }, func(t *testing.T, s *Setup) {
+		for k, op := range s.list {
+			for i, mask := range op.InPlace {
+				for j := range op.In {
+					if mask>>j&1 == 1 && op.In[j].Len >= op.Out[i].Len {
+						inPlace(t, dev, s.list[k], i, j)
 					}
 				}
 			}
-		})
+		}
 	})
 }
 
@@ -169,15 +190,22 @@ type Coverage struct {
 	Kernels map[string]int                 // dispatches by kernel
 }
 
+// lower makes every case without memory and hands it to visit.
+func lower(visit func(in instance, s *Setup)) {
+	instances(false, func(in instance) {
+		visit(in, in.make(func(n int64) metal.Buffer { return &nowhere{n} }))
+	})
+}
+
 // Cover counts the cases by op, dtype and kernel, without running any.
 func Cover() Coverage {
 	c := Coverage{map[string]map[metal.DType]int{}, map[string]int{}}
-	instances(false, func(in instance) {
+	lower(func(in instance, s *Setup) {
 		if c.Cases[in.row.Op] == nil {
 			c.Cases[in.row.Op] = map[metal.DType]int{}
 		}
 		c.Cases[in.row.Op][in.dtype]++
-		for _, d := range in.make(func(n int64) metal.Buffer { return &nowhere{n} }).list {
+		for _, d := range s.list {
 			c.Kernels[d.Kernel]++
 		}
 	})

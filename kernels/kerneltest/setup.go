@@ -23,6 +23,7 @@ type Setup struct {
 	Fill  Fill
 	Rand  *rand.Rand // of the case, for choices of its own
 
+	name   string
 	alloc  func(n int64) metal.Buffer
 	blocks []*block
 	wants  []want
@@ -150,7 +151,7 @@ func (s *Setup) Scratch(n int64) metal.View { return s.memory(n, 16, true).view 
 
 // make builds the case in memory of alloc.
 func (in instance) make(alloc func(n int64) metal.Buffer) *Setup {
-	s := &Setup{DType: in.dtype, Dims: in.dims, Fill: in.fill, Rand: source(in.name()), alloc: alloc}
+	s := &Setup{DType: in.dtype, Dims: in.dims, Fill: in.fill, Rand: source(in.name()), name: in.name(), alloc: alloc}
 	in.row.Make(s)
 	if s.launch == nil || len(s.wants) == 0 {
 		panic(fmt.Sprintf("kerneltest: %s has no launch or no reference", in.name()))

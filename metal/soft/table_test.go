@@ -1,22 +1,49 @@
 package soft_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/ftmetal/ftmetal/kernels/kerneltest"
 	"github.com/ftmetal/ftmetal/metal/soft"
+	"github.com/stretchr/testify/require"
 )
 
-// The case table, against float64 references: kernels as they are. make
-// test-shuffle and test-asan run it in the schedules that they ask for.
+// The case table against float64 references: kernels as they are, on one thread.
+// Then again in everything that must not matter: on two threads, in shuffled
+// orders, with NaN in threadgroup memory and guards round every block.
 func TestKernels(t *testing.T) {
-	opt := soft.FromEnv()
-	opt.Native, opt.Workers = false, 1
-	kerneltest.Run(t, open(t, opt))
+	sums := kerneltest.Run(t, open(t, soft.Options{Workers: 1}))
+	shaken := open(t, soft.Options{Workers: 2, Shuffle: 11, NaNFill: true, Guard: true})
+	t.Run("shuffled", func(t *testing.T) { kerneltest.Same(t, shaken, sums) })
 }
 
 // The same with native kernels in their place.
-func TestKernelsNative(t *testing.T) { kerneltest.Run(t, open(t, soft.Options{Native: true})) }
+func TestKernelsNative(t *testing.T) {
+	sums := kerneltest.Run(t, open(t, soft.Options{Native: true, Workers: 1}))
+	shaken := open(t, soft.Options{Native: true, Workers: 2, Guard: true})
+	t.Run("guarded", func(t *testing.T) { kerneltest.Same(t, shaken, sums) })
+}
 
-// The large sizes of the table: go test ./metal/soft -run '^$' -bench Kernels/sdpa
+// What Dispatch.InPlace promises holds for kernels and their native forms.
+func TestKernelsInPlace(t *testing.T) {
+	t.Run("exact", func(t *testing.T) { kerneltest.InPlace(t, open(t, soft.Options{})) })
+	t.Run("native", func(t *testing.T) { kerneltest.InPlace(t, open(t, soft.Options{Native: true})) })
+}
+
+// Every kernel, in every dtype it is instantiated for, is launched by a case:
+// so native kernels are too, which have the names of kernels.
+func TestTableLaunchesEveryKernel(t *testing.T) {
+	launched := kerneltest.Cover().Kernels
+	require.Greater(t, len(launched), 100)
+	for name, k := range soft.Kernels() {
+		if filepath.Base(filepath.Dir(k.File)) == "kernels" && launched[name] == 0 {
+			t.Errorf("no case of kernels/kerneltest launches %s of %s", name, filepath.Base(k.File))
+		}
+	}
+	for name := range launched {
+		require.Contains(t, soft.Kernels(), name, "a launch function names a kernel that no file instantiates")
+	}
+}
+
 func BenchmarkKernels(b *testing.B) { kerneltest.Bench(b, open(b, soft.Options{Native: true})) }
