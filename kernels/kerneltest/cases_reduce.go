@@ -61,7 +61,7 @@ func reduceCases() []Case {
 		for axis := range 3 {
 			fills := []Fill{Uniform, Constant, Special}
 			cases = append(cases, Case{
-				Op: "arg_reduce/" + string(op) + "/axis" + string(rune('0'+axis)), DTypes: all, Dims: [][]int{{1, 1, 1}, {3, 31, 2}, {33, 5, 7}, {2, 0, 3}}, Fills: fills,
+				Op: "reduce/" + string(op) + "/axis" + string(rune('0'+axis)), DTypes: all, Dims: [][]int{{1, 1, 1}, {3, 31, 2}, {33, 5, 7}, {2, 0, 3}}, Fills: fills,
 				Make: func(s *Setup) {
 					x, out := s.In(s.DType, s.Dims...), s.Out(metal.Uint32, folded(s.Dims, []int{axis})...)
 					if x.Size() == 0 {

@@ -2,6 +2,7 @@ package soft_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ftmetal/ftmetal/kernels/kerneltest"
@@ -37,8 +38,15 @@ func TestTableLaunchesEveryKernel(t *testing.T) {
 	launched := kerneltest.Cover().Kernels
 	require.Greater(t, len(launched), 100)
 	for name, k := range soft.Kernels() {
-		if filepath.Base(filepath.Dir(k.File)) == "kernels" && launched[name] == 0 {
-			t.Errorf("no case of kernels/kerneltest launches %s of %s", name, filepath.Base(k.File))
+		if filepath.Base(filepath.Dir(k.File)) != "kernels" {
+			continue
+		}
+		file := filepath.Base(k.File)
+		if launched[name] == 0 {
+			t.Errorf("no case of kernels/kerneltest launches %s of %s", name, file)
+		}
+		if stem := strings.TrimSuffix(file, ".metal"); name != stem && !strings.HasPrefix(name, stem+"_") {
+			t.Errorf("kernel %s of %s does not begin with its stem", name, file)
 		}
 	}
 	for name := range launched {
