@@ -4,8 +4,11 @@
 // (trans = 1: at j * ld + i). C and D are row-major. Batch strides are in
 // elements; 0 repeats a matrix. The low-rank product has no batch.
 //
-// Buffers: A, B, D, U, V, C. D is bound to A when hasD is 0, U and V to A and B
+// Buffers: A, B, D, U, V, C. D is bound to nothing of use when hasD is 0, U and V
 // when R is 0.
+//
+// With split, batch z is the product over the z-th part of K alone, of split
+// steps; batchA and batchB lead from part to part. gemm_merge adds them up.
 #pragma once
 
 #define GEMM_TILE_M 32
@@ -32,7 +35,24 @@ struct GemmArgs {
   uint32_t transU;
   uint32_t transV;
   uint32_t hasD;
+  uint32_t split;
   float alpha;
   float beta;
   float scale;
 };
+
+// C = alpha * sum of parts [count, M, N] (+ beta * D).
+struct GemmMergeArgs {
+  int64_t ldc;
+  int64_t ldd;
+  uint32_t m;
+  uint32_t n;
+  uint32_t count;
+  uint32_t hasD;
+  float alpha;
+  float beta;
+};
+
+// Columns of C and parts of K in a threadgroup of gemm_gemv_across.
+#define GEMV_COLUMNS 32
+#define GEMV_PARTS 8

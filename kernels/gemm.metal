@@ -3,7 +3,8 @@
 // memory, each simdgroup a 16 x 16 quarter with 8 x 8 simdgroup matrices. The
 // low-rank product runs as R more columns of K through the same tiles, scaled
 // by scale/alpha while it is loaded. Sums in float; edges are loaded as zeros
-// and not stored.
+// and not stored. gemm_gemv and gemm_gemv_across are for M = 1; gemm_merge ends a
+// product whose K was split.
 #include "kernel.h"
 #include "gemm.h"
 
@@ -65,24 +66,25 @@ template <typename T, typename U>
       acc[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
     }
   }
+  uint k = args.split == 0 ? args.k : min(args.split, args.k - group.z * args.split);
   float low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
-  uint panels = (args.k + GEMM_TILE_K - 1) / GEMM_TILE_K;
+  uint panels = (k + GEMM_TILE_K - 1) / GEMM_TILE_K;
   uint extra = (args.r + GEMM_TILE_K - 1) / GEMM_TILE_K;
   for (uint p = 0; p < panels + extra; p++) {
     if (p < panels) {
-      load_a<T>(a, args.lda, args.transA, row, p * GEMM_TILE_K, args.m, args.k, 1.0f, tileA, tid);
-      load_b<T>(b, args.ldb, args.transB, p * GEMM_TILE_K, col, args.k, args.n, tileB, tid);
+      load_a<T>(a, args.lda, args.transA, row, p * GEMM_TILE_K, args.m, k, 1.0f, tileA, tid);
+      load_b<T>(b, args.ldb, args.transB, p * GEMM_TILE_K, col, k, args.n, tileB, tid);
     } else {
       uint q = (p - panels) * GEMM_TILE_K;
       load_a<T>(u, args.ldu, args.transU, row, q, args.m, args.r, low, tileA, tid);
       load_b<T>(v, args.ldv, args.transV, q, col, args.r, args.n, tileB, tid);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    for (uint k = 0; k < GEMM_TILE_K; k += 8) {
+    for (uint q = 0; q < GEMM_TILE_K; q += 8) {
       simdgroup_matrix<float, 8, 8> ma[2], mb[2];
       for (uint i = 0; i < 2; i++) {
-        simdgroup_load(ma[i], tileA + (qi + 8 * i) * (GEMM_TILE_K + GEMM_PAD) + k, GEMM_TILE_K + GEMM_PAD);
-        simdgroup_load(mb[i], tileB + k * (GEMM_TILE_N + GEMM_PAD) + qj + 8 * i, GEMM_TILE_N + GEMM_PAD);
+        simdgroup_load(ma[i], tileA + (qi + 8 * i) * (GEMM_TILE_K + GEMM_PAD) + q, GEMM_TILE_K + GEMM_PAD);
+        simdgroup_load(mb[i], tileB + q * (GEMM_TILE_N + GEMM_PAD) + qj + 8 * i, GEMM_TILE_N + GEMM_PAD);
       }
       for (uint i = 0; i < 2; i++) {
         for (uint j = 0; j < 2; j++) {
@@ -110,10 +112,132 @@ template <typename T, typename U>
   }
 }
 
+// The part of column j that threads first, first + step, … of the low-rank
+// product make.
+template <typename T>
+METAL_FUNC float gemv_low(
+    device const T* u, device const T* v, constant GemmArgs& args, uint j, uint first, uint step) {
+  float sum = 0.0f;
+  for (uint r = first; r < args.r; r += step) {
+    int64_t at = args.transV ? int64_t(j) * args.ldv + r : int64_t(r) * args.ldv + j;
+    sum += float(u[args.transU ? int64_t(r) * args.ldu : int64_t(r)]) * float(v[at]);
+  }
+  return sum;
+}
+
+// Stores column j of C for the sums of the two products.
+template <typename U>
+METAL_FUNC void gemv_store(
+    float sum, float low, device const U* d, device U* c, constant GemmArgs& args, uint j, uint batch) {
+  float x = args.alpha * sum + args.scale * low;
+  if (args.hasD) {
+    x += args.beta * float(d[int64_t(batch) * args.batchD + j]);
+  }
+  c[int64_t(batch) * args.batchC + j] = U(x);
+}
+
+// M = 1 and B by columns: a simdgroup per column, whose lanes read runs of 4.
+template <typename T, typename U>
+[[kernel]] void gemv(
+    device const T* a [[buffer(0)]],
+    device const T* b [[buffer(1)]],
+    device const U* d [[buffer(2)]],
+    device const T* u [[buffer(3)]],
+    device const T* v [[buffer(4)]],
+    device U* c [[buffer(5)]],
+    constant GemmArgs& args [[buffer(6)]],
+    uint3 at [[thread_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]]) {
+  uint j = at.x / SIMD_SIZE;
+  a += int64_t(at.z) * args.batchA;
+  b += int64_t(at.z) * args.batchB + int64_t(j) * args.ldb;
+  int64_t step = args.transA ? args.lda : 1;
+  float sum = 0.0f;
+  uint k = lane * 4;
+  for (; k + 4 <= args.k; k += 4 * SIMD_SIZE) {
+    for (uint i = 0; i < 4; i++) {
+      sum += float(a[int64_t(k + i) * step]) * float(b[k + i]);
+    }
+  }
+  for (; k < args.k; k++) {
+    sum += float(a[int64_t(k) * step]) * float(b[k]);
+  }
+  sum = simd_sum(sum);
+  float low = simd_sum(gemv_low<T>(u, v, args, j, lane, SIMD_SIZE));
+  if (lane == 0) {
+    gemv_store<U>(sum, low, d, c, args, j, at.z);
+  }
+}
+
+// M = 1 and B by rows: a thread per column and part of K; the parts are added in
+// their order.
+template <typename T, typename U>
+[[kernel]] void gemv_across(
+    device const T* a [[buffer(0)]],
+    device const T* b [[buffer(1)]],
+    device const U* d [[buffer(2)]],
+    device const T* u [[buffer(3)]],
+    device const T* v [[buffer(4)]],
+    device U* c [[buffer(5)]],
+    constant GemmArgs& args [[buffer(6)]],
+    uint3 group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint part [[simdgroup_index_in_threadgroup]]) {
+  shared_memory(float, sums, [GEMV_PARTS][GEMV_COLUMNS]);
+  shared_memory(float, lows, [GEMV_PARTS][GEMV_COLUMNS]);
+  uint j = group.x * GEMV_COLUMNS + lane;
+  float sum = 0.0f, low = 0.0f;
+  if (j < args.n) {
+    a += int64_t(group.z) * args.batchA;
+    b += int64_t(group.z) * args.batchB + j;
+    int64_t step = args.transA ? args.lda : 1;
+    for (uint k = part; k < args.k; k += GEMV_PARTS) {
+      sum += float(a[int64_t(k) * step]) * float(b[int64_t(k) * args.ldb]);
+    }
+    low = gemv_low<T>(u, v, args, j, part, GEMV_PARTS);
+  }
+  sums[part][lane] = sum;
+  lows[part][lane] = low;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (part == 0 && j < args.n) {
+    for (uint p = 1; p < GEMV_PARTS; p++) {
+      sum += sums[p][lane];
+      low += lows[p][lane];
+    }
+    gemv_store<U>(sum, low, d, c, args, j, group.z);
+  }
+}
+
+// One thread per element of C.
+template <typename U>
+[[kernel]] void gemm_merge(
+    device const float* parts [[buffer(0)]],
+    device const U* d [[buffer(1)]],
+    device U* c [[buffer(2)]],
+    constant GemmMergeArgs& args [[buffer(3)]],
+    uint2 at [[thread_position_in_grid]]) {
+  float sum = 0.0f;
+  for (uint p = 0; p < args.count; p++) {
+    sum += parts[(int64_t(p) * args.m + at.y) * args.n + at.x];
+  }
+  float x = args.alpha * sum;
+  if (args.hasD) {
+    x += args.beta * float(d[int64_t(at.y) * args.ldd + at.x]);
+  }
+  c[int64_t(at.y) * args.ldc + at.x] = U(x);
+}
+
 // clang-format off
-instantiate_kernel("gemm_f32", gemm, float, float)
-instantiate_kernel("gemm_f16", gemm, half, half)
-instantiate_kernel("gemm_bf16", gemm, bfloat, bfloat)
-instantiate_kernel("gemm_f16_f32", gemm, half, float)
-instantiate_kernel("gemm_bf16_f32", gemm, bfloat, float)
+#define instantiate_gemm(n, T, U)                           \
+  instantiate_kernel("gemm_" #n, gemm, T, U)                \
+  instantiate_kernel("gemm_gemv_" #n, gemv, T, U)           \
+  instantiate_kernel("gemm_gemv_across_" #n, gemv_across, T, U)
+instantiate_gemm(f32, float, float)
+instantiate_gemm(f16, half, half)
+instantiate_gemm(bf16, bfloat, bfloat)
+instantiate_gemm(f16_f32, half, float)
+instantiate_gemm(bf16_f32, bfloat, float)
+instantiate_kernel("gemm_merge_f32", gemm_merge, float)
+instantiate_kernel("gemm_merge_f16", gemm_merge, half)
+instantiate_kernel("gemm_merge_bf16", gemm_merge, bfloat)
 // clang-format on

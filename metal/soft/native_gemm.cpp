@@ -38,6 +38,7 @@ GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
   g.v = matrix<const void*>(l->bufs[4], args.ldv, args.transV);
   g.c = matrix<void*>(at(5, args.batchC, true), args.ldc, 0);
   g.m = args.m, g.n = args.n, g.k = args.k, g.r = args.r;
+  if (args.split) g.k = least(args.split, g.k - z * int64_t(args.split));
   g.alpha = args.alpha, g.beta = args.beta;
   g.low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
   g.has_d = args.hasD != 0;
@@ -124,11 +125,43 @@ template <int types> void run(const ft_launch* l, int64_t begin, int64_t end, ft
   }
 }
 
+// A piece of merge is some rows of C, about this many elements.
+constexpr int64_t merge_piece = 1 << 14;
+
+int64_t merge_rows(const GemmMergeArgs& args) {
+  const int64_t n = merge_piece / (int64_t(args.n) * args.count);
+  return n > 1 ? n : 1;
+}
+
+int64_t merge_units(const ft_launch* l) {
+  const GemmMergeArgs& args = *static_cast<const GemmMergeArgs*>(l->args);
+  return ceil_div(args.m, merge_rows(args));
+}
+
+template <int types> void merge(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const GemmMergeArgs& args = *static_cast<const GemmMergeArgs*>(l->args);
+  GemmJob g = {};
+  g.d = matrix<const void*>(l->bufs[1], args.ldd, 0);
+  g.c = matrix<void*>(l->bufs[2], args.ldc, 0);
+  g.m = args.m, g.n = args.n;
+  g.alpha = args.alpha, g.beta = args.beta, g.has_d = args.hasD != 0;
+  const int64_t rows = merge_rows(args);
+  isa_for(gemm_f32)->merge[types](g, static_cast<const float*>(l->bufs[0]), args.count, begin * rows, least(end * rows, g.m));
+}
+
 }  // namespace
 }  // namespace ft
 
-FT_NATIVE("gemm_f32", ft::units<ft::gemm_f32>, ft::run<ft::gemm_f32>);
-FT_NATIVE("gemm_f16", ft::units<ft::gemm_f16>, ft::run<ft::gemm_f16>);
-FT_NATIVE("gemm_bf16", ft::units<ft::gemm_bf16>, ft::run<ft::gemm_bf16>);
-FT_NATIVE("gemm_f16_f32", ft::units<ft::gemm_f16_f32>, ft::run<ft::gemm_f16_f32>);
-FT_NATIVE("gemm_bf16_f32", ft::units<ft::gemm_bf16_f32>, ft::run<ft::gemm_bf16_f32>);
+#define FT_NATIVE_GEMM(types)                                                 \
+  FT_NATIVE("gemm_" #types, ft::units<ft::gemm_##types>, ft::run<ft::gemm_##types>); \
+  FT_NATIVE("gemm_gemv_" #types, ft::units<ft::gemm_##types>, ft::run<ft::gemm_##types>); \
+  FT_NATIVE("gemm_gemv_across_" #types, ft::units<ft::gemm_##types>, ft::run<ft::gemm_##types>)
+
+FT_NATIVE_GEMM(f32);
+FT_NATIVE_GEMM(f16);
+FT_NATIVE_GEMM(bf16);
+FT_NATIVE_GEMM(f16_f32);
+FT_NATIVE_GEMM(bf16_f32);
+FT_NATIVE("gemm_merge_f32", ft::merge_units, ft::merge<ft::gemm_f32>);
+FT_NATIVE("gemm_merge_f16", ft::merge_units, ft::merge<ft::gemm_f16>);
+FT_NATIVE("gemm_merge_bf16", ft::merge_units, ft::merge<ft::gemm_bf16>);

@@ -62,6 +62,8 @@ struct GemmIsa {
   // The same for m <= gemm_skinny and columns [j0, j1) of C; k is the larger of K and R.
   size_t (*skinny_scratch)(int64_t m, int64_t k, int64_t cols);
   void (*skinny[gemm_types])(const GemmJob&, int64_t j0, int64_t j1, char* scratch);
+  // C = alpha * sum of parts[count][M][N] (+ beta * D), for the rows [i0, i1).
+  void (*merge[gemm_f16_f32])(const GemmJob&, const float* parts, int64_t count, int64_t i0, int64_t i1);
 };
 
 // The instruction sets of this build; null where it has none.

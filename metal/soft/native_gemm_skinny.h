@@ -167,9 +167,25 @@ template <class T, class U> void skinny(const GemmJob& g, int64_t j0, int64_t j1
   else scatter<U>(g, sums, width, j0, n);
 }
 
+template <class U> void merge(const GemmJob& g, const float* parts, int64_t count, int64_t i0, int64_t i1) {
+  constexpr int64_t some = 16 * W;
+  float sums[some];
+  for (int64_t i = i0; i < i1; i++)
+    for (int64_t j = 0; j < g.n; j += some) {
+      const float* p = parts + i * g.n + j;
+      const int64_t n = g.n - j < some ? g.n - j : some;
+      for (int64_t e = 0; e < n; e += W) {
+        vf x = load_some(p + e, n - e);
+        for (int64_t q = 1; q < count; q++) x += load_some(p + q * g.m * g.n + e, n - e);
+        store(sums + e, x);
+      }
+      finish<U>(g, sums, some, i, 1, j, n);
+    }
+}
+
 #if FT_PAIRS
 const GemmIsa isa = {MR, NR, tile_scratch, {nullptr, nullptr, tile<bf16, bf16>, nullptr, tile<bf16, float>},
-                        skinny_scratch, {nullptr, nullptr, skinny<bf16, bf16>, nullptr, skinny<bf16, float>}};
+                        skinny_scratch, {nullptr, nullptr, skinny<bf16, bf16>, nullptr, skinny<bf16, float>}, {}};
 #else
 const GemmIsa isa = {
     MR,
@@ -178,6 +194,7 @@ const GemmIsa isa = {
     {tile<float, float>, tile<f16, f16>, tile<bf16, bf16>, tile<f16, float>, tile<bf16, float>},
     skinny_scratch,
     {skinny<float, float>, skinny<f16, f16>, skinny<bf16, bf16>, skinny<f16, float>, skinny<bf16, float>},
+    {merge<float>, merge<f16>, merge<bf16>},
 };
 #endif
 
