@@ -73,7 +73,8 @@ func binaryCases() []gradCase {
 	var cases []gradCase
 	a, b := rnd(0.7, 2, 2, 3), graphtest.Rand(6, 0.8, 2.5, 3)
 	for name, fn := range map[string]func(a, b any) *graph.Array{
-		"add": graph.Add, "subtract": graph.Subtract, "multiply": graph.Multiply, "divide": graph.Divide, "power": graph.Power, "logaddexp": graph.LogAddExp, "arctan2": graph.ArcTan2,
+		"add": graph.Add, "subtract": graph.Subtract, "multiply": graph.Multiply, "divide": graph.Divide, "power": graph.Power,
+		"logaddexp": graph.LogAddExp, "arctan2": graph.ArcTan2,
 	} {
 		cases = append(cases, gradCase{name, in(a, b), any2(fn)})
 	}
@@ -159,7 +160,9 @@ func shapeCases() []gradCase {
 		{"broadcast", in(rnd(-1, 1, 3, 1)), f1(func(a *graph.Array) *graph.Array { return graph.BroadcastTo(a, []int{2, 3, 2}) })},
 		{"matmul", in(rnd(-1, 1, 2, 3), rnd(-1, 1, 3, 4)), f2(graph.Matmul)},
 		{"matmul batched", in(rnd(-1, 1, 2, 1, 2, 3), rnd(-1, 1, 2, 3, 2)), f2(graph.Matmul)},
-		{"matmul of views", in(rnd(-1, 1, 3, 2), rnd(-1, 1, 4, 3)), f2(func(a, b *graph.Array) *graph.Array { return graph.Matmul(graph.Transpose(a), graph.Transpose(b)) })},
+		{"matmul of views", in(rnd(-1, 1, 3, 2), rnd(-1, 1, 4, 3)), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.Matmul(graph.Transpose(a), graph.Transpose(b))
+		})},
 		{"matmul of vectors", in(rnd(-1, 1, 3), rnd(-1, 1, 2, 3)), f2(func(a, b *graph.Array) *graph.Array { return graph.Matmul(b, a) })},
 		{"einsum", in(rnd(-1, 1, 2, 3), rnd(-1, 1, 3, 2)), f2(func(a, b *graph.Array) *graph.Array { return graph.Einsum("ij,jk->k", a, b) })},
 	}

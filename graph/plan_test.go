@@ -25,10 +25,12 @@ const (
 // blockShapes are the arguments of llamaBlock: x, then the weights, adapters
 // last.
 var blockShapes = [][]int{
-	{blockTokens, blockDim},                                                                                                                              // x
-	{blockDim}, {blockHeads * blockHead, blockDim}, {blockKV * blockHead, blockDim}, {blockKV * blockHead, blockDim}, {blockDim, blockHeads * blockHead}, // norm, q, k, v, o
-	{blockDim}, {blockHidden, blockDim}, {blockHidden, blockDim}, {blockDim, blockHidden}, // norm, gate, up, down
-	{blockDim, blockRank}, {blockRank, blockHeads * blockHead}, // q's a and b
+	{blockTokens, blockDim}, // x
+	{blockDim},              // norm, q, k, v, o
+	{blockHeads * blockHead, blockDim}, {blockKV * blockHead, blockDim}, {blockKV * blockHead, blockDim}, {blockDim, blockHeads * blockHead},
+	{blockDim}, // norm, gate, up, down
+	{blockHidden, blockDim}, {blockHidden, blockDim}, {blockDim, blockHidden},
+	{blockDim, blockRank}, {blockRank, blockHeads * blockHead}, // a and b of q
 }
 
 // llamaBlock is one layer with a low-rank adapter on q.
@@ -106,7 +108,8 @@ func TestPlans(t *testing.T) {
 		{"llama_block_train", blockStep(llamaBlock), placeholders(bf, true), graph.CompileOptions{}},
 		{"adamw", func(in arrays) arrays {
 			scale, norm := graph.ClipScale(graph.SumSquares(in[0]), 1)
-			r := graph.AdamW(graph.Multiply(in[0], scale), in[1], in[2], in[3], in[4], kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, DecayCount: 1000}, bf)
+			opt := kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, DecayCount: 1000}
+			r := graph.AdamW(graph.Multiply(in[0], scale), in[1], in[2], in[3], in[4], opt, bf)
 			return append(r, norm)
 		}, in(flat(), flat(), flat(), flat(), graph.Placeholder(metal.Float32, kernels.HyperSize)), graph.CompileOptions{Donate: map[int]int{0: 1, 1: 2, 2: 3}}},
 	} {

@@ -55,8 +55,10 @@ func ofType(t *testing.T, name string, shape ...int) *graph.Array {
 // TestPromotionOfArrays holds Promote and the ops that round to floats against
 // MLX's table.
 func TestPromotionOfArrays(t *testing.T) {
-	binary := map[string]func(a, b any) *graph.Array{"add": graph.Add, "divide": graph.Divide, "power": graph.Power, "floor_divide": graph.FloorDivide, "less": graph.Less,
-		"matmul": func(a, b any) *graph.Array { return graph.Matmul(a.(*graph.Array), b.(*graph.Array)) }}
+	binary := map[string]func(a, b any) *graph.Array{
+		"add": graph.Add, "divide": graph.Divide, "power": graph.Power, "floor_divide": graph.FloorDivide, "less": graph.Less,
+		"matmul": func(a, b any) *graph.Array { return graph.Matmul(a.(*graph.Array), b.(*graph.Array)) },
+	}
 	checked := 0
 	for op, rows := range loadPromotion(t).ArrayArray {
 		require.Contains(t, binary, op)
@@ -105,8 +107,10 @@ func goScalar(s string) (v any, ok bool) {
 // they wrap.
 func TestPromotionOfScalars(t *testing.T) {
 	table := loadPromotion(t)
-	binary := map[string]func(a, b any) *graph.Array{"add": graph.Add, "divide": graph.Divide, "power": graph.Power, "floor_divide": graph.FloorDivide, "less": graph.Less,
-		"where": func(a, b any) *graph.Array { return graph.Where(graph.FromSlice([]bool{true}), a, b) }}
+	binary := map[string]func(a, b any) *graph.Array{
+		"add": graph.Add, "divide": graph.Divide, "power": graph.Power, "floor_divide": graph.FloorDivide, "less": graph.Less,
+		"where": func(a, b any) *graph.Array { return graph.Where(graph.FromSlice([]bool{true}), a, b) },
+	}
 	table.ArrayWeakScalar["where"] = table.WhereWeak
 	for op, rows := range table.ArrayWeakScalar {
 		require.Contains(t, binary, op)

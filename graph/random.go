@@ -125,7 +125,8 @@ func CategoricalN(logits *Array, axis, n int, key *Array) *Array {
 func CategoricalShape(logits *Array, axis int, shape []int, key *Array) *Array {
 	axis = normAxis("CategoricalShape", axis, len(logits.shape))
 	others := slices.Delete(slices.Clone(logits.shape), axis, axis+1)
-	check(slices.Equal(broadcastShapes("CategoricalShape", others, shape), shape), "CategoricalShape", "logits of shape %v do not broadcast to samples of shape %v", logits.shape, shape)
+	check(slices.Equal(broadcastShapes("CategoricalShape", others, shape), shape), "CategoricalShape",
+		"logits of shape %v do not broadcast to samples of shape %v", logits.shape, shape)
 	return categorical(logits, axis, shape, key)
 }
 

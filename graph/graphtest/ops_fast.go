@@ -17,7 +17,8 @@ var fastOps = map[string]*opEntry{
 	"mx.fast.layer_norm": general(product, "x weight bias eps", func(c *call) *graph.Array {
 		return graph.LayerNorm(c.array("x"), c.optional("weight"), c.optional("bias"), c.number("eps", 1e-5))
 	}),
-	"mx.fast.rope":                         {params: "a dims traditional base scale offset freqs", class: product, linear: true, condition: ropeAngle, fn: func(c *call) []*graph.Array { return one(rope(c)) }},
+	"mx.fast.rope": {params: "a dims traditional base scale offset freqs", class: product, linear: true, condition: ropeAngle,
+		fn: func(c *call) []*graph.Array { return one(rope(c)) }},
 	"mx.fast.scaled_dot_product_attention": general(composed, "q k v scale mask sinks", attention),
 	"mx.matmul":                            general(product, "a b", func(c *call) *graph.Array { return graph.Matmul(c.array("a"), c.array("b")) }),
 	"mx.matmul.nt": general(product, "a b", func(c *call) *graph.Array {

@@ -47,7 +47,8 @@ var lossOps = map[string]*opEntry{
 		return graph.HuberLoss(c.array("inputs"), c.array("targets"), c.number("delta", 1))
 	}),
 	losses + "triplet_loss": lossOf("anchors positives negatives axis p margin eps", "none", func(c *call) *graph.Array {
-		return graph.TripletLoss(c.array("anchors"), c.array("positives"), c.array("negatives"), c.integer("axis", -1), c.number("p", 2), c.number("margin", 1), c.number("eps", 1e-6))
+		return graph.TripletLoss(c.array("anchors"), c.array("positives"), c.array("negatives"), c.integer("axis", -1),
+			c.number("p", 2), c.number("margin", 1), c.number("eps", 1e-6))
 	}),
 	losses + "hinge_loss":    pairLoss("inputs targets", "none", graph.HingeLoss),
 	losses + "log_cosh_loss": pairLoss("inputs targets", "none", graph.LogCoshLoss),

@@ -11,7 +11,8 @@ import (
 
 var optimOps = map[string]*opEntry{
 	"optim.update": {raw: true, class: composed, fn: optimize,
-		params: "kind learning_rate momentum dampening nesterov weight_decay betas eps bias_correction alpha rho beta_1 scale_parameter relative_step warmup_init clip_threshold decay_rate ns_steps"},
+		params: "kind learning_rate momentum dampening nesterov weight_decay betas eps bias_correction alpha rho beta_1 " +
+			"scale_parameter relative_step warmup_init clip_threshold decay_rate ns_steps"},
 	"optim.schedule": {params: "schedule_spec", raw: true, class: transcendental, fn: func(c *call) []*graph.Array {
 		spec, _ := c.named["schedule_spec"].(map[string]any)
 		return one(graph.AsType(schedule(spec, c.ins[0]), metal.Float32))
@@ -114,7 +115,8 @@ func flatFloat32(a *graph.Array) *graph.Array {
 // fusedSGD runs the kernel that training uses: masters in float32, rounded to
 // the dtype that MLX's result has.
 func fusedSGD(c *call, rates []float64) []*graph.Array {
-	opt := kernels.SGDOptions{Momentum: c.number("momentum", 0), Dampening: c.number("dampening", 0), WeightDecay: c.number("weight_decay", 0), Nesterov: c.flag("nesterov", false)}
+	opt := kernels.SGDOptions{Momentum: c.number("momentum", 0), Dampening: c.number("dampening", 0), WeightDecay: c.number("weight_decay", 0),
+		Nesterov: c.flag("nesterov", false)}
 	shape, dt := c.ins[0].Shape(), graph.Promote(c.ins[0].DType(), c.ins[1].DType())
 	p := flatFloat32(c.ins[0])
 	v := graph.ZerosLike(p)
