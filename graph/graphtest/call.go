@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/ftmetal/ftmetal/graph"
@@ -98,7 +99,11 @@ func plain(v any) any {
 			f, _ := x.Float64()
 			return f
 		}
-		n, _ := x.Int64()
+		n, err := strconv.ParseInt(x.String(), 10, 64)
+		if err != nil { // a seed of 64 bits
+			u, _ := strconv.ParseUint(x.String(), 10, 64)
+			n = int64(u)
+		}
 		return int(n)
 	case []any:
 		out := make([]any, len(x))

@@ -6,7 +6,13 @@ import (
 )
 
 var randomOps = map[string]*opEntry{
-	"mx.random.key": general(exact, "seed", func(c *call) *graph.Array { return graph.Key(uint64(c.integer("seed", 0))) }),
+	"mx.random.key": general(exact, "seed", func(c *call) *graph.Array {
+		seed, ok := c.named["seed"].(int) // all 64 bits count
+		if !ok {
+			unsupported("seed %v", c.named["seed"])
+		}
+		return graph.Key(uint64(seed))
+	}),
 	"mx.random.split": general(exact, "key num", func(c *call) *graph.Array {
 		return graph.Split(c.array("key"), c.integer("num", 2))
 	}),
