@@ -166,9 +166,11 @@ func LoadAdapter(m models.Model, dir string) error {
 	return nil
 }
 
-// FuseOptions says how to merge an adapter into its model.
+// FuseOptions says how to merge an adapter into its model. Init is the
+// config.json of a model that was trained from random weights, instead of Model.
 type FuseOptions struct {
 	Model, AdapterPath, SavePath string
+	Init                         string
 	DType                        string // of the merged weights; "" keeps the model's
 	MaxShardBytes                int64  // 0: 5 GB
 	Device                       string
@@ -191,7 +193,14 @@ func fuse(ctx context.Context, opt FuseOptions) error {
 	}
 	defer rt.Close()
 	graph.SetDefault(rt)
-	f, err := models.Load(opt.Model, rt)
+	var f *models.Folder
+	from := opt.Model
+	if opt.Init != "" {
+		from = filepath.Dir(opt.Init)
+		f, err = models.Random(opt.Init, rt, 0)
+	} else {
+		f, err = models.Load(opt.Model, rt)
+	}
 	if err != nil {
 		return err
 	}
@@ -216,16 +225,17 @@ func fuse(ctx context.Context, opt FuseOptions) error {
 	if err := os.MkdirAll(opt.SavePath, 0o755); err != nil {
 		return err
 	}
-	if same, err := sameFolder(opt.Model, opt.SavePath); err != nil || same {
-		if same {
-			return fmt.Errorf("fuse: save_path %s is the model's own folder", opt.SavePath)
-		}
+	same, err := sameFolder(from, opt.SavePath)
+	if err != nil {
 		return err
+	}
+	if same && opt.Init == "" { // its weights are being read
+		return fmt.Errorf("fuse: save_path %s is the model's own folder", opt.SavePath)
 	}
 	if err := weights.SaveSharded(opt.SavePath, mergedTensors(ctx, f, dt), opt.MaxShardBytes, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
-	return copyModelFiles(opt.Model, opt.SavePath, dt)
+	return copyModelFiles(from, opt.SavePath, dt)
 }
 
 func sameFolder(a, b string) (bool, error) {

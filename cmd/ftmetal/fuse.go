@@ -16,8 +16,11 @@ func (a *app) fuseCommand() *cobra.Command {
 		Short: "Merge an adapter into its model",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opt.Model == "" {
-				return usageError{errors.New("model is missing: give the folder of a model with --model DIR")}
+			if (opt.Model == "") == (opt.Init == "") {
+				return usageError{errors.New("model is missing: give the folder of a model with --model DIR, or the config.json of a new one with --init FILE")}
+			}
+			if opt.Init != "" && opt.AdapterPath == "" {
+				return usageError{errors.New("adapter_path is missing: a new model has no weights but those of --adapter-path DIR")}
 			}
 			var err error
 			if opt.MaxShardBytes, err = train.ParseBytes(shard); err != nil {
@@ -34,6 +37,7 @@ func (a *app) fuseCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&opt.Model, "model", "", "folder of the model")
+	f.StringVar(&opt.Init, "init", "", "config.json of a model that was trained with --init, instead of model")
 	f.StringVar(&opt.AdapterPath, "adapter-path", "adapters", "folder of the adapter")
 	f.StringVar(&opt.SavePath, "save-path", "fused_model", "folder to write")
 	f.StringVar(&opt.DType, "dtype", "", "dtype of the merged weights: float32, bfloat16 or float16 (default: the model's)")

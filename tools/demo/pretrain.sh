@@ -8,7 +8,7 @@ GO=${GO:-go}
 work=${1:-demo-out/pretrain}
 model=tools/demo/model
 
-mkdir -p bin "$work/start"
+mkdir -p bin "$work"
 "$GO" build -o bin ./cmd/ftmetal ./tools/demodata
 bin/demodata tokenizer -out $model/tokenizer.json
 bin/demodata orders -out tools/demo/data
@@ -17,7 +17,5 @@ bin/demodata corpus -out "$work/corpus"
 bin/ftmetal train -c tools/demo/pretrain.yaml --data "$work/corpus" --adapter-path "$work/adapters" --log-json "$work/log.jsonl"
 
 # Full fine-tuning saves every weight in float32; fuse rounds them to bfloat16.
-cp $model/*.json "$work/start/"
-cp "$work/adapters/adapters.safetensors" "$work/start/model.safetensors"
-bin/ftmetal fuse --model "$work/start" --adapter-path "" --save-path "$work/fused" --dtype bfloat16
+bin/ftmetal fuse --init $model/config.json --adapter-path "$work/adapters" --save-path "$work/fused" --dtype bfloat16
 cp "$work/fused/model.safetensors" $model/model.safetensors
