@@ -13,7 +13,7 @@
 #define FT_FMA 1
 #define FT_MR 14
 #define FT_NV 2
-#define FT_KC 256
+#define FT_KC 384
 #define FT_PAIRS 1
 #include "native_gemm_core.h"
 #include "native_gemm_skinny.h"

@@ -184,13 +184,14 @@ struct Columns {
   FT_OP uint32_t at(const Columns& a, int64_t k, int, int i) { return Packed::word(a.p + k * a.apart + i * 4); }
 };
 
-// micro multiplies a panel of M rows with one of V vectors. The sums start at
-// zero or, with add, at acc, and go to acc[M][V * W].
+// micro multiplies a panel of M rows with one of V vectors. The sums go to
+// acc[M][V * W] or, with add, are added to it: short sums, added up, keep more
+// digits than a long one.
 template <class Math, class A, int M, int V>
 void micro(int64_t steps, const A& a, const float* b, float* acc, bool add) {
   vf c[M][V];
   FT_UNROLL for (int i = 0; i < M; i++) {
-    FT_UNROLL for (int j = 0; j < V; j++) c[i][j] = add ? load(acc + (i * V + j) * W) : vf{};
+    FT_UNROLL for (int j = 0; j < V; j++) c[i][j] = vf{};
   }
   for (int64_t k = 0; k < steps; k++, b += V * W) {
     vf row[V];
@@ -201,7 +202,10 @@ void micro(int64_t steps, const A& a, const float* b, float* acc, bool add) {
     }
   }
   FT_UNROLL for (int i = 0; i < M; i++) {
-    FT_UNROLL for (int j = 0; j < V; j++) store(acc + (i * V + j) * W, c[i][j]);
+    FT_UNROLL for (int j = 0; j < V; j++) {
+      float* p = acc + (i * V + j) * W;
+      store(p, add ? load(p) + c[i][j] : c[i][j]);
+    }
   }
 }
 

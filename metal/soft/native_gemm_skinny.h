@@ -87,13 +87,13 @@ template <class T, int M, int Q>
 FT_OP void axpys(const float* x, int64_t steps, const T* b, int64_t row, int64_t n, float* out, int64_t width) {
   for (int64_t j = 0; j < n; j += W) {
     vf c[M];
-    FT_UNROLL for (int i = 0; i < M; i++) c[i] = load(out + i * width + j);
+    FT_UNROLL for (int i = 0; i < M; i++) c[i] = vf{};
     FT_UNROLL for (int q = 0; q < Q; q++) {
       const vf y = load_some(b + q * row + j, n - j);
       __builtin_prefetch(b + (q + Q) * row + j, 0, 2);
       FT_UNROLL for (int i = 0; i < M; i++) c[i] += x[i * steps + q] * y;
     }
-    FT_UNROLL for (int i = 0; i < M; i++) store(out + i * width + j, c[i]);
+    FT_UNROLL for (int i = 0; i < M; i++) store(out + i * width + j, load(out + i * width + j) + c[i]);
   }
 }
 
