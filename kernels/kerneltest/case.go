@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/ftmetal/ftmetal/metal"
@@ -15,7 +16,7 @@ type Case struct {
 	DTypes []metal.DType
 	Dims   [][]int
 	Fills  []Fill  // nil: Uniform
-	Bench  [][]int // further Dims, for Bench only
+	Bench  [][]int // further Dims, for Bench only; in the float dtypes if there are any
 	Make   func(s *Setup)
 }
 
@@ -62,10 +63,14 @@ func instances(bench bool, visit func(instance)) {
 		if fills == nil {
 			fills = []Fill{Uniform}
 		}
+		dtypes := row.DTypes
 		if bench {
 			dims, fills = row.Bench, fills[:1]
+			if f := slices.DeleteFunc(slices.Clone(dtypes), func(dt metal.DType) bool { return !dt.IsFloat() }); len(f) > 0 {
+				dtypes = f
+			}
 		}
-		for _, dt := range row.DTypes {
+		for _, dt := range dtypes {
 			for _, d := range dims {
 				for _, f := range fills {
 					visit(instance{row, dt, d, f})
