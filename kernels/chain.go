@@ -32,8 +32,7 @@ type ChainStep struct {
 // chainArgs mirrors ChainArgs of chain.h.
 type chainArgs struct {
 	size                   uint64
-	inputs, steps, outType uint32
-	_                      uint32
+	inputs, steps          uint32
 	inType, inMode, inSize [ChainInputs]uint32
 	code, a, b, round      [ChainSteps]uint8
 }
@@ -101,8 +100,8 @@ func Chain(e Emitter, steps []ChainStep, ins []Tensor, out Tensor) {
 	if len(steps) > ChainSteps || len(ins) > ChainInputs || len(steps) == 0 || len(ins) == 0 {
 		refuse("Chain: too many steps or inputs")
 	}
-	args := chainArgs{size: uint64(n), inputs: uint32(len(ins)), steps: uint32(len(steps)), outType: chainType(out.DType)}
-	d := metal.Dispatch{Kernel: "chain", Out: []metal.View{out.View}, FLOPs: int64(n) * int64(len(steps))}
+	args := chainArgs{size: uint64(n), inputs: uint32(len(ins)), steps: uint32(len(steps))}
+	d := metal.Dispatch{Kernel: name("chain", out.DType), Out: []metal.View{out.View}, FLOPs: int64(n) * int64(len(steps))}
 	var mask uint32
 	for i := range ChainInputs {
 		t := ins[min(i, len(ins)-1)] // the bindings that are left repeat the last input

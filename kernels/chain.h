@@ -27,8 +27,6 @@ struct ChainArgs {
   uint64_t size;
   uint32_t inputs;
   uint32_t steps;
-  uint32_t outType;
-  uint32_t reserved;
   uint32_t inType[CHAIN_INPUTS];
   uint32_t inMode[CHAIN_INPUTS];
   uint32_t inSize[CHAIN_INPUTS];

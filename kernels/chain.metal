@@ -36,7 +36,7 @@ METAL_FUNC float chain_step(uint code, float a, float b) {
   return code >= CHAIN_BINARY ? binary_float(code - CHAIN_BINARY, a, b) : unary_float(code, a);
 }
 
-template <int = 0>
+template <typename U>
 [[kernel]] void chain(
     device const uchar* in0 [[buffer(0)]],
     device const uchar* in1 [[buffer(1)]],
@@ -46,7 +46,7 @@ template <int = 0>
     device const uchar* in5 [[buffer(5)]],
     device const uchar* in6 [[buffer(6)]],
     device const uchar* in7 [[buffer(7)]],
-    device uchar* out [[buffer(8)]],
+    device U* out [[buffer(8)]],
     constant ChainArgs& args [[buffer(9)]],
     uint3 at [[thread_position_in_grid]],
     uint3 grid [[threads_per_grid]]) {
@@ -62,12 +62,9 @@ template <int = 0>
   for (uint s = 0; s < args.steps; s++) {
     r[args.inputs + s] = chain_round(args.round[s], chain_step(args.code[s], r[args.a[s]], r[args.b[s]]));
   }
-  float v = r[args.inputs + args.steps - 1];
-  switch (args.outType) {
-    case CHAIN_F16: ((device half*)out)[i] = half(v); break;
-    case CHAIN_BF16: ((device bfloat*)out)[i] = bfloat(v); break;
-    default: ((device float*)out)[i] = v; break;
-  }
+  out[i] = U(r[args.inputs + args.steps - 1]);
 }
 
-instantiate_kernel("chain", chain, 0)
+instantiate_kernel("chain_f32", chain, float)
+instantiate_kernel("chain_f16", chain, half)
+instantiate_kernel("chain_bf16", chain, bfloat)

@@ -196,7 +196,7 @@ const float* fetch_row(const void* x, uint32_t type, int64_t size, int64_t at, f
   return buf;
 }
 
-void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+template <uint32_t type> void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const ChainArgs& args = *static_cast<const ChainArgs*>(l->args);
   const int64_t size = int64_t(args.size), stop = end * piece < size ? end * piece : size;
   void* out = l->bufs[CHAIN_INPUTS];
@@ -205,8 +205,8 @@ void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   Op ops[CHAIN_STEPS];
   for (uint32_t s = 0; s < args.steps; s++) ops[s] = op_of(args.code[s], args.round[s]);
   // What is stored is rounded twice where the last step has another type.
-  const bool twice = args.outType != CHAIN_F32 && args.outType != args.round[args.steps - 1];
-  const Op last = op_of(CHAIN_CAST, args.outType);
+  const bool twice = type != CHAIN_F32 && type != args.round[args.steps - 1];
+  const Op last = op_of(CHAIN_CAST, type);
   for (uint32_t k = 0; k < args.inputs; k++) {
     if (args.inMode[k] != CHAIN_SCALAR) continue;
     float v = *fetch(l->bufs[k], args.inType[k], 0, buf + k * block, 1);
@@ -222,13 +222,13 @@ void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     for (uint32_t s = 0; s < args.steps; s++) {
       uint32_t k = args.inputs + s;
       float* r = buf + k * block;
-      if (s + 1 == args.steps && args.outType == CHAIN_F32) r = static_cast<float*>(out) + at;
+      if (s + 1 == args.steps && type == CHAIN_F32) r = static_cast<float*>(out) + at;
       ops[s].run(reg[args.a[s]], reg[args.b[s]], r, n);
       reg[k] = r;
     }
     float* result = buf + (args.inputs + args.steps - 1) * block;
     if (twice) last.run(result, result, result, n);
-    keep_block(out, args.outType, at, result, n);
+    keep_block(out, type, at, result, n);
   }
 }
 
@@ -305,7 +305,9 @@ template <class Args> static int64_t pieces(const ft_launch* l) {
   return (int64_t(static_cast<const Args*>(l->args)->size) + piece - 1) / piece;
 }
 
-FT_RUNNER(chain, chain)
+FT_RUNNER(chain_f32, chain<CHAIN_F32>)
+FT_RUNNER(chain_f16, chain<CHAIN_F16>)
+FT_RUNNER(chain_bf16, chain<CHAIN_BF16>)
 FT_RUNNER(unary_f32, unary<CHAIN_F32>)
 FT_RUNNER(unary_f16, unary<CHAIN_F16>)
 FT_RUNNER(unary_bf16, unary<CHAIN_BF16>)
@@ -313,7 +315,9 @@ FT_RUNNER(binary_f32, binary<CHAIN_F32>)
 FT_RUNNER(binary_f16, binary<CHAIN_F16>)
 FT_RUNNER(binary_bf16, binary<CHAIN_BF16>)
 
-FT_NATIVE("chain", pieces<ChainArgs>, chain);
+FT_NATIVE("chain_f32", pieces<ChainArgs>, chain_f32);
+FT_NATIVE("chain_f16", pieces<ChainArgs>, chain_f16);
+FT_NATIVE("chain_bf16", pieces<ChainArgs>, chain_bf16);
 FT_NATIVE("unary_f32", pieces<UnaryArgs>, unary_f32);
 FT_NATIVE("unary_f16", pieces<UnaryArgs>, unary_f16);
 FT_NATIVE("unary_bf16", pieces<UnaryArgs>, unary_bf16);
