@@ -132,10 +132,12 @@ func memberType(t *testing.T, e ast.Expr, numbers map[string]int) (kind string, 
 func TestArgsMirrorHeaders(t *testing.T) {
 	headers, mirrors := headerStructs(t), goStructs(t)
 	require.Greater(t, len(headers), 10)
-	require.Len(t, mirrors, len(headers))
+	for name := range mirrors {
+		require.Contains(t, headers, name, "a Go struct mirrors a struct that no header has")
+	}
 	for name, want := range headers {
 		got := mirrors[name]
-		require.NotNil(t, got, "no Go struct mirrors %s", name)
+		require.NotNil(t, got, "no Go struct says that it mirrors %s", name)
 		require.Equal(t, place(t, want), place(t, got), "size of %s", name)
 		require.Len(t, got, len(want), name)
 		for i := range want {

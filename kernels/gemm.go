@@ -36,9 +36,10 @@ type gemmArgs struct {
 	transA, transB, transU, transV uint32
 	hasD, split                    uint32
 	alpha, beta, scale             float32
+	_                              uint32
 }
 
-// gemmMergeArgs mirrors GemmMergeArgs.
+// gemmMergeArgs mirrors GemmMergeArgs of gemm.h.
 type gemmMergeArgs struct {
 	ldc, ldd          int64
 	m, n, count, hasD uint32

@@ -39,6 +39,7 @@ struct GemmArgs {
   float alpha;
   float beta;
   float scale;
+  uint32_t reserved;
 };
 
 // C = alpha * sum of parts [count, M, N] (+ beta * D).
