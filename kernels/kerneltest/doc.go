@@ -21,7 +21,8 @@
 // Its name, such as rms_norm/bf16/2x31/outliers, seeds its values, so that it has
 // the same ones on every device. Dims means what Make takes it to mean (M, N, K
 // for a matrix product); Setup has more kinds of operands: s.InOut (an output
-// that is read), s.InOf (values of the case's own), s.InFill, s.InWords.
+// that is read), s.InOf (values of the case's own), s.InFill, s.InWords, and with
+// strides s.InLayout and s.OutLayout.
 // Large sizes, for benchmarks only, go to Bench.
 //
 // Sizes: one below, at and above the simd width (32), the threadgroup's size and
@@ -29,6 +30,8 @@
 // without elements. The whole table has to run in seconds on one processor, with
 // a fiber for each thread where kernels have barriers: keep cases small.
 //
-// A run checks outputs against the reference, and that nothing outside outputs
-// and scratch memory changed.
+// Run checks outputs against the reference, and that nothing outside outputs and
+// scratch memory changed; Same, that another device or mode gives the same bits;
+// InPlace, that outputs may take the memory that Dispatch.InPlace promises; Cover
+// counts cases by op, dtype and kernel; Bench times the large sizes.
 package kerneltest
