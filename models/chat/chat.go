@@ -12,6 +12,7 @@ type Template struct {
 	name       string
 	body       []stmt
 	generation bool // it marks what the assistant writes
+	steps      int  // that a render may take
 }
 
 // Parse reads a template. The name stands in errors. Nothing of it is run.
@@ -20,7 +21,7 @@ func Parse(name, src string) (t *Template, err error) {
 		return nil, fmt.Errorf("%s: a template of %d bytes is over the limit of %d", name, len(src), maxSource)
 	}
 	defer catch(&err)
-	t = &Template{name: name}
+	t = &Template{name: name, steps: maxSteps}
 	t.body, t.generation = parse(name, lex(name, src))
 	return t, nil
 }

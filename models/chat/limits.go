@@ -5,10 +5,10 @@ package chat
 const (
 	maxSource = 4 << 20   // bytes of a template
 	maxNest   = 200       // nested expressions and blocks of a template
-	maxSteps  = 20 << 20  // evaluated nodes and visited items, and 16 bytes of text each
-	maxAlloc  = 512 << 20 // bytes of text and lists ever made, garbage included
-	maxText   = 64 << 20  // bytes of one text, the output among them
-	maxItems  = 4 << 20   // items of one list
+	maxSteps  = 10 << 20  // evaluated nodes and visited items, and 16 bytes of text each
+	maxAlloc  = 256 << 20 // bytes of text and lists ever made, garbage included
+	maxText   = 32 << 20  // bytes of one text, the output among them
+	maxItems  = 2 << 20   // items of one list
 	maxDepth  = 1000      // nested evaluations: expressions, blocks, macro calls, values
 	maxBits   = 1 << 14   // of an integer
 	maxRange  = 100000    // the sandbox's limit for range()
@@ -17,8 +17,8 @@ const (
 
 // step pays for n small pieces of work.
 func (s *state) step(n int) {
-	if s.steps += n; s.steps > maxSteps {
-		s.fail("the template needs more than %d steps", maxSteps)
+	if s.steps += n; s.steps > s.t.steps {
+		s.fail("the template needs more than %d steps", s.t.steps)
 	}
 }
 

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -37,6 +38,9 @@ func (t *Template) AssistantSpans(in Input) (text string, spans []Span, err erro
 		}
 		if err != nil {
 			return "", nil, err
+		}
+		if span.Start == span.End {
+			continue // an empty message of which the template writes nothing
 		}
 		if n := len(spans); n > 0 && spans[n-1].End > span.Start {
 			return "", nil, f.fail(i, "it overlaps the one before")
@@ -82,18 +86,30 @@ func (f *spanFinder) byPrefix(i int) (Span, bool) {
 		return Span{}, false
 	}
 	after, ok := f.render(f.in.Messages[:i+1], false)
-	if !ok || len(after) <= len(before) || !strings.HasPrefix(f.text, after) {
+	if !ok || len(after) < len(before) || !strings.HasPrefix(f.text, after) {
 		return Span{}, false
 	}
 	return Span{len(before), len(after)}, true
 }
 
 // byMarks replaces the texts of message i by marks and looks for them: what is before
-// the first mark and after the last is not the message's.
+// the first mark and after the last is not the message's. A template may look into a
+// text, so there is a second try that leaves tags such as <think> where they are.
 func (f *spanFinder) byMarks(i int) (Span, error) {
 	mark := f.unusedMark()
+	span, err := f.byMarked(i, mark, func(t string) string { return mark })
+	if err != nil {
+		if second, ok := f.byMarked(i, mark, func(t string) string { return markBetweenTags(t, mark) }); ok == nil {
+			return second, nil
+		}
+	}
+	return span, err
+}
+
+// byMarked is byMarks with texts replaced by replace.
+func (f *spanFinder) byMarked(i int, mark string, replace func(t string) string) (Span, error) {
 	messages := append([]Value{}, f.in.Messages...)
-	messages[i] = Value{marked(f.in.Messages[i].v, mark, 0)}
+	messages[i] = markMessage(f.in.Messages[i], mark, replace)
 	whole, ok := f.render(messages, f.in.AddGenerationPrompt)
 	if !ok {
 		return Span{}, f.fail(i, "the template rejects other texts in its place")
@@ -107,78 +123,117 @@ func (f *spanFinder) byMarks(i int) (Span, error) {
 		return Span{}, f.fail(i, "the text around it depends on it")
 	}
 	span := Span{first, len(f.text) - len(tail)}
-	// The turn ends with what the template writes after the last text of a
-	// conversation that ends here, and starts after the generation prompt.
-	if part, ok := f.render(messages[:i+1], false); ok {
-		if at := strings.LastIndex(part, mark); at >= 0 {
-			end := part[at+len(mark):]
-			for _, e := range []string{end, strings.TrimRightFunc(end, isSpace)} {
-				if strings.HasPrefix(f.text[span.End:], e) {
-					span.End += len(e)
-					break
-				}
-			}
+	// The same for all other messages, so that what is between two can be told.
+	others := strings.ToUpper(mark)
+	all := append([]Value{}, messages...)
+	for k := range all {
+		if k != i {
+			all[k] = markMessage(all[k], others, func(string) string { return others })
 		}
 	}
-	span.Start = f.turnStart(i, span.Start, messages, mark)
+	if whole, ok := f.render(all, f.in.AddGenerationPrompt); ok && strings.Contains(whole, mark) {
+		first, last := strings.Index(whole, mark), strings.LastIndex(whole, mark)
+		if strings.Contains(whole[first:last], others) {
+			return Span{}, f.fail(i, "the template writes another message inside of it")
+		}
+		between := afterLast(whole[:first], others)
+		if prompt, ok := f.render(all[:i], true); ok && strings.HasSuffix(f.text[:span.Start], between) {
+			span.Start += turnStart(between, afterLast(prompt, others)) - len(between)
+		}
+	}
+	span.End += f.turnEnd(messages[:i+1], mark, f.text[span.End:])
 	return span, nil
 }
 
-// turnStart moves the start of message i's first text back to the end of the
-// generation prompt, if that stands between the message before and this one. What is
-// between the two opens a tool call or the reasoning.
-func (f *spanFinder) turnStart(i, start int, messages []Value, mark string) int {
-	with, ok := f.render(f.in.Messages[:i], true)
-	if !ok {
-		return start
+// afterLast is what follows the last mark, or the whole text if there is none.
+func afterLast(text, mark string) string {
+	if at := strings.LastIndex(text, mark); at >= 0 {
+		return text[at+len(mark):]
 	}
-	without, ok := f.render(f.in.Messages[:i], false)
-	prompt := strings.TrimPrefix(with, without)
-	if !ok || prompt == with || prompt == "" {
-		return start
-	}
-	between := f.text[:start]
-	if i > 0 {
-		previous := mark + "before"
-		messages[i-1] = Value{marked(f.in.Messages[i-1].v, previous, 0)}
-		whole, _ := f.render(messages, f.in.AddGenerationPrompt)
-		whole = strings.ReplaceAll(whole, previous, "\x00")
-		first := strings.Index(whole, mark)
-		if first < 0 {
-			return start
+	return text
+}
+
+// turnStart is how much of between, what stands between two messages' texts, comes
+// before a turn of the assistant, if prompt is what precedes a text that it is to
+// write. The rest opens a tool call or the reasoning. A prompt that itself opens the
+// reasoning counts up to the last tag that is there.
+func turnStart(between, prompt string) int {
+	for prompt != "" {
+		if strings.HasPrefix(between, prompt) {
+			return len(prompt)
 		}
-		at := strings.LastIndexByte(whole[:first], 0)
-		if between = whole[at+1 : first]; at < 0 || !strings.HasSuffix(f.text[:start], between) {
-			return start
+		prompt = prompt[:strings.LastIndexAny(prompt[:len(prompt)-1], ">]")+1]
+	}
+	return len(between)
+}
+
+// turnEnd is how much of rest, what follows the last text of a message, belongs to the
+// message: what follows it at the end of a conversation, or before a generation prompt.
+func (f *spanFinder) turnEnd(messages []Value, mark, rest string) int {
+	last, ok := f.render(messages, false)
+	if !ok || !strings.Contains(last, mark) {
+		return 0
+	}
+	last = afterLast(last, mark)
+	ends := []string{last, strings.TrimRightFunc(last, isSpace)}
+	with, ok := f.render(messages[:len(messages)-1], true)
+	without, same := f.render(messages[:len(messages)-1], false)
+	if prompt, cut := strings.CutPrefix(with, without); ok && same && cut && prompt != "" {
+		if next, ok := f.render(messages, true); ok {
+			if end, cut := strings.CutSuffix(afterLast(next, mark), prompt); cut {
+				ends = append(ends, end)
+			}
 		}
 	}
-	if at := strings.LastIndex(between, prompt); at >= 0 {
-		return start - len(between) + at + len(prompt)
+	for _, end := range ends {
+		if end != "" && strings.HasPrefix(rest, end) {
+			return len(end)
+		}
 	}
-	return start
+	// The template adds something at the end of a conversation: what is common to both
+	// belongs to the message, but for half a tag.
+	n := 0
+	for n < min(len(last), len(rest)) && last[n] == rest[n] {
+		n++
+	}
+	return strings.LastIndexAny(rest[:n], ">]\n") + 1
 }
 
 // unusedMark is a word that is not in the text.
 func (f *spanFinder) unusedMark() string {
 	for n := 0; ; n++ {
-		if mark := fmt.Sprintf("ftmetalmark%dx", n); !strings.Contains(f.text, mark) {
+		if mark := fmt.Sprintf("ftmetalmark%dx", n); !strings.Contains(strings.ToLower(f.text), mark) {
 			return mark
 		}
 	}
 }
 
-// marked is a message with a mark for each of its texts; what a template tells
-// messages and tool calls apart by, or checks the form of, stays.
-func marked(v any, mark string, depth int) any {
+// markMessage is a message with its texts replaced, or with a mark for content if it
+// has none.
+func markMessage(m Value, mark string, replace func(t string) string) Value {
+	found := false
+	d := marked(m.v, func(t string) string {
+		found = true
+		return replace(t)
+	}, 0).(*dict)
+	if !found {
+		d.set("content", mark)
+	}
+	return Value{d}
+}
+
+// marked replaces the texts of v; what a template tells messages and tool calls apart
+// by, or checks the form of, stays.
+func marked(v any, replace func(t string) string, depth int) any {
 	switch v := v.(type) {
 	case string:
-		if v != "" {
-			return mark
+		if strings.TrimFunc(v, isSpace) != "" {
+			return replace(v)
 		}
 	case *list:
 		out := &list{}
 		for _, item := range v.items {
-			out.items = append(out.items, marked(item, mark, depth+1))
+			out.items = append(out.items, marked(item, replace, depth+1))
 		}
 		return out
 	case *dict:
@@ -188,9 +243,33 @@ func marked(v any, mark string, depth int) any {
 				out.set(k, v.vals[i])
 				continue
 			}
-			out.set(k, marked(v.vals[i], mark, depth+1))
+			out.set(k, marked(v.vals[i], replace, depth+1))
 		}
 		return out
 	}
 	return v
+}
+
+var tag = regexp.MustCompile(`<[^<>\s][^<>]*>`)
+
+// markBetweenTags replaces what is between tags and space by marks.
+func markBetweenTags(t, mark string) string {
+	var b strings.Builder
+	replace := func(part string) {
+		core := strings.TrimFunc(part, isSpace)
+		if core == "" {
+			b.WriteString(part)
+			return
+		}
+		at := strings.Index(part, core)
+		b.WriteString(part[:at] + mark + part[at+len(core):])
+	}
+	at := 0
+	for _, m := range tag.FindAllStringIndex(t, -1) {
+		replace(t[at:m[0]])
+		b.WriteString(t[m[0]:m[1]])
+		at = m[1]
+	}
+	replace(t[at:])
+	return b.String()
 }

@@ -106,18 +106,44 @@ func hashKey(v any) (key any, ok bool) {
 		return undefinedKey{}, true
 	case *tuple:
 		var b strings.Builder
-		for _, item := range v.items {
-			k, ok := hashKey(item)
-			if !ok {
-				return nil, false
-			}
-			keyText(&b, k)
+		if !tupleText(&b, v, 0) {
+			return nil, false
 		}
 		return tupleKey(b.String()), true
 	case *list, *dict, *view:
 		return nil, false
 	}
 	return v, true
+}
+
+// maxKey and maxKeyDepth bound the spelling of a tuple that is a key.
+const (
+	maxKey      = 1 << 12
+	maxKeyDepth = 16
+)
+
+// tupleText spells a tuple's items; it is false if one is not hashable, or the tuple
+// too large to be a key.
+func tupleText(b *strings.Builder, t *tuple, depth int) bool {
+	for _, item := range t.items {
+		if inner, ok := item.(*tuple); ok {
+			b.WriteByte('(')
+			if depth == maxKeyDepth || !tupleText(b, inner, depth+1) {
+				return false
+			}
+			b.WriteByte(')')
+		} else {
+			k, ok := hashKey(item)
+			if !ok {
+				return false
+			}
+			keyText(b, k)
+		}
+		if b.Len() > maxKey {
+			return false
+		}
+	}
+	return true
 }
 
 // keyText spells a hash key unambiguously.
@@ -132,8 +158,6 @@ func keyText(b *strings.Builder, k any) {
 		text = "f" + strconv.FormatFloat(k, 'g', -1, 64)
 	case bigKey:
 		text = "b" + string(k)
-	case tupleKey:
-		text = "t" + string(k)
 	case noneKey:
 		text = "n"
 	default:
