@@ -10,10 +10,13 @@ namespace {
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-const GemmIsa* isa_for(GemmTypes types) {
+// Products of at most this many terms take no pairs of bfloat16, which are
+// summed second term first: they have the shader's order of sums, and its bits.
+constexpr int64_t in_order = 1 << 22;
+
+const GemmIsa* isa_for(GemmTypes types, bool pairs) {
   const ft_cpu_features* cpu = ft_cpu();
-  const bool pairs = types == gemm_bf16 || types == gemm_bf16_f32;
-  if (pairs && cpu->avx512_bf16 && gemm_avx512_bf16()) return gemm_avx512_bf16();
+  if (pairs && (types == gemm_bf16 || types == gemm_bf16_f32) && cpu->avx512_bf16 && gemm_avx512_bf16()) return gemm_avx512_bf16();
   if (cpu->avx512 && gemm_avx512()) return gemm_avx512();
   if (cpu->avx2 && gemm_avx2()) return gemm_avx2();
   return gemm_base();
@@ -95,8 +98,8 @@ Plan plan_skinny(const GemmJob& g, const GemmIsa* isa, GemmTypes types, int64_t 
 
 Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {
   const int64_t batch = l->grid[2], workers = l->workers;
-  if (g.m <= gemm_skinny) return plan_skinny(g, isa_for(types), types, batch, workers);
-  return plan_tiles(g, isa_for(types), batch, workers);
+  if (g.m <= gemm_skinny) return plan_skinny(g, isa_for(types, true), types, batch, workers);
+  return plan_tiles(g, isa_for(types, g.m * g.n * (g.k + g.r) > in_order), batch, workers);
 }
 
 // share is where the i-th of count parts of n begins, at a multiple of unit.
@@ -146,7 +149,7 @@ template <int types> void merge(const ft_launch* l, int64_t begin, int64_t end, 
   g.m = args.m, g.n = args.n;
   g.alpha = args.alpha, g.beta = args.beta, g.has_d = args.hasD != 0;
   const int64_t rows = merge_rows(args);
-  isa_for(gemm_f32)->merge[types](g, static_cast<const float*>(l->bufs[0]), args.count, begin * rows, least(end * rows, g.m));
+  isa_for(gemm_f32, false)->merge[types](g, static_cast<const float*>(l->bufs[0]), args.count, begin * rows, least(end * rows, g.m));
 }
 
 }  // namespace
