@@ -119,6 +119,7 @@ func (s *state) args(n *argExprs) args {
 			s.fail("argument after ** must be a mapping, not %s", pythonType(v))
 		}
 		for i, k := range d.keys {
+			s.scan(k)
 			name, ok := text(k)
 			if !ok || slices.Contains(a.names, name) {
 				s.fail("keys of ** must be strings, each once")
@@ -145,6 +146,8 @@ func (s *state) call(v any, a args) any {
 	defer s.leave()
 	switch fn := v.(type) {
 	case function:
+		s.scan(a.pos...)
+		s.scan(a.named...)
 		a.fn = fn.name
 		return fn.call(s, a)
 	case *macro:
@@ -267,11 +270,12 @@ func globalDict(s *state, a args) any {
 	for _, v := range a.pos {
 		s.defined(v)
 		if from, ok := v.(*dict); ok {
-			d = from.clone()
+			d = s.clone(from)
 			continue
 		}
 		for _, pair := range s.items(v) {
 			kv := s.items(pair)
+			s.scan(kv...)
 			if len(kv) != 2 || !d.set(kv[0], kv[1]) {
 				s.fail("%s needs pairs of a key and a value", a.fn)
 			}

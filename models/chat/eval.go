@@ -48,6 +48,7 @@ func (n *dictExpr) eval(s *state) any {
 	d := newDict()
 	for i, k := range n.keys {
 		key := s.eval(k)
+		s.scan(key)
 		if !d.set(key, s.eval(n.vals[i])) {
 			s.line = n.line
 			s.fail("unhashable type: '%s'", pythonType(key))
@@ -157,6 +158,7 @@ func (s *state) attribute(v any, attr string) any {
 // item is v[key]: an item, or else a method or attribute.
 func (s *state) item(v, key any) any {
 	s.defined(v)
+	s.scan(v, key)
 	if item, ok := s.index(v, key); ok {
 		return item
 	}
@@ -244,6 +246,7 @@ func (n *slice) eval(s *state) any {
 
 // slice is v[start:stop:step] with nil for what is left out.
 func (s *state) slice(v, start, stop, step any) any {
+	s.scan(v)
 	n, _ := length(v)
 	by := int64(1)
 	if step != nil {
@@ -337,6 +340,9 @@ func (s *state) filter(name string, v any, a args) any {
 		s.fail("no filter named '%s'", name)
 	}
 	s.step(1)
+	s.scan(v)
+	s.scan(a.pos...)
+	s.scan(a.named...)
 	a.fn = name
 	return f(s, v, a)
 }
@@ -354,6 +360,9 @@ func (s *state) test(name string, v any, a args) bool {
 		s.fail("no test named '%s'", name)
 	}
 	s.step(1)
+	s.scan(v)
+	s.scan(a.pos...)
+	s.scan(a.named...)
 	a.fn = name
 	return t(s, v, a)
 }

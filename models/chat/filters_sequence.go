@@ -224,6 +224,7 @@ func filterUnique(s *state, v any, a args) any {
 		seen := newDict()
 		for _, item := range s.items(v) {
 			key := s.caseKey(get(item), truthOr(p[0], false))
+			s.scan(key)
 			if _, ok := seen.get(key); ok {
 				continue
 			}

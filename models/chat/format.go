@@ -146,6 +146,7 @@ func (s *state) percent(t string, value any, safe bool) any {
 			p.used = true // Python takes what has items for a mapping
 		}
 	}
+	s.step(len(t) / 16)
 	p.format(t)
 	if p.next < len(p.args) && !p.used {
 		s.fail("%%: not all arguments converted during string formatting")

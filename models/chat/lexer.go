@@ -267,7 +267,9 @@ func (l *lexer) inside(end string, kind tokenKind) {
 		case c == '\'' || c == '"':
 			l.string(c)
 		default:
-			if n := nameLen(l.src[l.pos:]); n > 0 {
+			if n := nameLen(l.src[l.pos:]); n > maxName {
+				l.fail("a name of %d bytes is over the limit of %d", n, maxName)
+			} else if n > 0 {
 				l.add(tokName, l.src[l.pos:l.pos+n])
 				l.advance(l.pos + n)
 			} else {

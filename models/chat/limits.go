@@ -1,5 +1,7 @@
 package chat
 
+import "math/big"
+
 // What one render may use. The largest real template takes about a hundred steps a
 // message; a hostile one shall neither hang nor exhaust memory.
 const (
@@ -11,6 +13,7 @@ const (
 	maxItems  = 2 << 20   // items of one list
 	maxDepth  = 1000      // nested evaluations: expressions, blocks, macro calls, values
 	maxBits   = 1 << 14   // of an integer
+	maxName   = 1 << 8    // bytes of a name
 	maxRange  = 100000    // the sandbox's limit for range()
 	itemSize  = 16        // bytes of a list's item
 )
@@ -19,6 +22,24 @@ const (
 func (s *state) step(n int) {
 	if s.steps += n; s.steps > s.t.steps {
 		s.fail("the template needs more than %d steps", s.t.steps)
+	}
+}
+
+// scan pays for looking through texts among the values, which is done 64 bytes a step.
+func (s *state) scan(values ...any) {
+	for _, v := range values {
+		if t, ok := text(v); ok {
+			s.step(len(t) / 64)
+		}
+	}
+}
+
+// compute pays for an operation on big integers.
+func (s *state) compute(values ...*big.Int) {
+	for _, b := range values {
+		if n := b.BitLen(); n > 64 {
+			s.step(n / 8)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ func TestHostileTemplatesEnd(t *testing.T) {
 	grow := func(step string) string {
 		return "{% set ns = namespace(s='x' * 1000, l=[1], n=0) %}{% for i in range(100000) %}{% set " + step + " %}{% endfor %}{{ ns.n }}"
 	}
+	times := func(body string) string { return "{% for i in range(100000) %}" + body + "{% endfor %}" }
 	share := "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(100) %}{% set ns.l = [ns.l, ns.l] %}{% set ns.m = [ns.m, ns.m] %}{% endfor %}"
 	deep := "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(5000) %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] %}{% endfor %}"
 	for name, c := range map[string]struct{ src, want string }{
@@ -71,6 +72,13 @@ func TestHostileTemplatesEnd(t *testing.T) {
 		"sum of many":     {"{{ 1" + strings.Repeat("+1", 100000) + " }}", "nested evaluations"},
 		"many attributes": {"{{ x" + strings.Repeat(".x", 100000) + " }}", "nested evaluations"},
 		"large":           {strings.Repeat("x", maxSource+1), "over the limit"},
+		"scan length":     {"{% set x = 'é' * 500000 %}" + times("{% if x|length %}{% endif %}{% if x.upper %}{% endif %}{{ x[5] }}"), "steps"},
+		"scan equality":   {"{% set x, y = 'é' * 500000 ~ 'a', 'é' * 500000 ~ 'b' %}" + times("{{ x == y }}{{ x < y }}{{ y in x }}"), "steps"},
+		"scan keys":       {"{% set x = 'é' * 500000 %}{% set d = {x: 1} %}" + times("{{ d[x] }}{{ x in d }}{{ d.get(x) }}{{ dict(d)|length }}{{ d == d.copy() }}"), "steps"},
+		"scan case":       {"{% set x = 'a' * 1000000 %}" + times("{{ x is lower }}{{ x.isalpha() }}{{ x.find('b') }}{{ x|trim|length }}{{ x|int }}"), "steps"},
+		"scan format":     {"{% set x = '%%' * 500000 %}" + times("{{ (x % ())|length }}{{ (x|replace('b', ''))|length }}{{ x|wordcount }}"), "steps"},
+		"big integers":    {"{% set x = 3 ** 10000 %}" + times("{{ (x // 7) % 2 }}{{ (x ~ '')|length }}{{ x > 1.5 }}"), "steps"},
+		"long name":       {"{{ " + strings.Repeat("x", 100000) + " }}", "a name of"},
 		"large integer":   {"{{ 1" + strings.Repeat("0", 100000) + " }}", "too large"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -121,8 +121,7 @@ func dictMethod(d *dict, attr string) (any, bool) {
 	case "copy":
 		return bound("dict.copy", func(s *state, a args) any {
 			a.bind(s)
-			s.allocItems(6 * len(d.keys))
-			return d.clone()
+			return s.clone(d)
 		}), true
 	case "fromkeys":
 		return unsupported("dict.fromkeys"), true

@@ -65,6 +65,7 @@ func (s *state) intOp(op string, l, r any) (any, bool) {
 	if !lok || !rok || op == "/" {
 		return nil, false
 	}
+	s.compute(lb, rb)
 	out := new(big.Int)
 	switch op {
 	case "+":
@@ -95,6 +96,7 @@ func (s *state) intOp(op string, l, r any) (any, bool) {
 	if out.BitLen() > maxBits {
 		s.fail("an integer of more than %d bits", maxBits)
 	}
+	s.compute(out)
 	return normalInt(out), true
 }
 
@@ -242,6 +244,7 @@ func (s *state) negate(op string, v any) any {
 // equal is Python's ==.
 func (s *state) equal(l, r any) bool {
 	s.step(1)
+	s.scan(l)
 	if lt, ok := text(l); ok {
 		rt, ok := text(r)
 		return ok && lt == rt
@@ -280,6 +283,7 @@ func (s *state) equal(l, r any) bool {
 
 func (s *state) hasKeys(d *dict, keys []any) bool {
 	s.step(len(keys))
+	s.scan(keys...)
 	for _, k := range keys {
 		if _, ok := d.get(k); !ok {
 			return false
@@ -321,6 +325,7 @@ func (s *state) equalDicts(a, b *dict) bool {
 	}
 	s.enter()
 	defer s.leave()
+	s.scan(a.keys...)
 	for i, k := range a.keys {
 		v, ok := b.get(k)
 		if !ok || !s.same(a.vals[i], v) && !s.equal(a.vals[i], v) {
@@ -367,6 +372,7 @@ func exactNumber(v any) *big.Rat {
 // ordered computes l op r for <, <=, > and >=.
 func (s *state) ordered(op string, l, r any) bool {
 	s.step(1)
+	s.scan(l)
 	s.defined(l)
 	s.defined(r)
 	if isNumber(l) && isNumber(r) {
@@ -435,9 +441,10 @@ func (s *state) contains(box, item any) bool {
 		if !ok {
 			s.fail("'in <string>' requires string as left operand, not %s", pythonType(item))
 		}
-		s.step(len(haystack) / 64)
+		s.scan(box, item)
 		return strings.Contains(haystack, needle)
 	case *dict:
+		s.scan(item)
 		k, ok := hashKey(item)
 		if !ok {
 			s.fail("unhashable type: '%s'", pythonType(item))

@@ -54,6 +54,7 @@ func (s *state) repr(b *strings.Builder, v any) {
 	case int64:
 		b.WriteString(strconv.FormatInt(v, 10))
 	case *big.Int:
+		s.compute(v, v)
 		b.WriteString(v.String())
 	case float64:
 		b.WriteString(floatRepr(v))

@@ -18,6 +18,7 @@ var strftimeLayouts = map[string]string{
 // strftimeNow is the time of the render, by the codes of C's strftime in the C locale.
 func strftimeNow(s *state, a args) any {
 	format := a.textArg(s, a.bind(s, "format")[0])
+	s.alloc(len(format))
 	out, err := strftime(s.now, format)
 	if err != nil {
 		s.fail("strftime_now: %v", err)

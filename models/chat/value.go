@@ -133,8 +133,9 @@ func tupleText(b *strings.Builder, t *tuple, depth int) bool {
 			}
 			b.WriteByte(')')
 		} else {
+			long, _ := text(item)
 			k, ok := hashKey(item)
-			if !ok {
+			if !ok || len(long) > maxKey {
 				return false
 			}
 			keyText(b, k)
@@ -196,7 +197,9 @@ func (d *dict) set(key, val any) bool {
 	return true
 }
 
-func (d *dict) clone() *dict {
+func (s *state) clone(d *dict) *dict {
+	s.allocItems(6 * len(d.keys))
+	s.scan(d.keys...)
 	c := newDict()
 	for i, k := range d.keys {
 		c.set(k, d.vals[i])
@@ -340,6 +343,10 @@ func truth(v any) bool {
 		return v != 0
 	case float64:
 		return v != 0
+	case string:
+		return v != ""
+	case markup:
+		return v != ""
 	}
 	n, ok := length(v)
 	return !ok || n > 0
