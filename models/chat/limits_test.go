@@ -8,16 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHostileTemplatesEnd has templates that would run for ever, or take all memory,
-// or overflow the stack.
-func TestHostileTemplatesEnd(t *testing.T) {
+// hostileTemplates would run for ever, or take all memory, or overflow the stack. want
+// is in the error.
+func hostileTemplates() map[string]struct{ src, want string } {
 	grow := func(step string) string {
 		return "{% set ns = namespace(s='x' * 1000, l=[1], n=0) %}{% for i in range(100000) %}{% set " + step + " %}{% endfor %}{{ ns.n }}"
 	}
 	times := func(body string) string { return "{% for i in range(100000) %}" + body + "{% endfor %}" }
 	share := "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(100) %}{% set ns.l = [ns.l, ns.l] %}{% set ns.m = [ns.m, ns.m] %}{% endfor %}"
 	deep := "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(5000) %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] %}{% endfor %}"
-	for name, c := range map[string]struct{ src, want string }{
+	return map[string]struct{ src, want string }{
 		"loops":           {"{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "steps"},
 		"filter loops":    {"{% for a in range(100000) %}{{ range(100000)|sum }}{% endfor %}", "steps"},
 		"macro":           {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested evaluations"},
@@ -80,7 +80,11 @@ func TestHostileTemplatesEnd(t *testing.T) {
 		"big integers":    {"{% set x = 3 ** 10000 %}" + times("{{ (x // 7) % 2 }}{{ (x ~ '')|length }}{{ x > 1.5 }}"), "steps"},
 		"long name":       {"{{ " + strings.Repeat("x", 100000) + " }}", "a name of"},
 		"large integer":   {"{{ 1" + strings.Repeat("0", 100000) + " }}", "too large"},
-	} {
+	}
+}
+
+func TestHostileTemplatesEnd(t *testing.T) {
+	for name, c := range hostileTemplates() {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			tmpl, err := Parse("hostile", c.src)
