@@ -92,6 +92,7 @@ func (d *Device) Alloc(n int64) (metal.Buffer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("soft: a buffer of %s: %w", metal.FormatBytes(n), err)
 	}
+	adviseHuge(m)
 	b := &buffer{data: m[zone : zone+n : zone+n], mapped: m}
 	fillZones(b)
 	d.mu.Lock()
