@@ -211,8 +211,8 @@ func TestProfile(t *testing.T) {
 		"kernel                              calls          ms   share    GFLOP/s      GB/s",
 		"gemm_f32                               12     1500.00  75.00%       2.00      0.40",
 		"copy_f32_f32                            1      100.00   5.00%          -     10.00",
-		"(not in a kernel)                               400.00  20.00%          -         -",
-		"total                                          2000.00 100.00%       1.50      0.80",
+		"(not in a kernel)                              400.00  20.00%          -         -",
+		"total                                         2000.00 100.00%       1.50      0.80",
 	}, Classic(e))
 	require.Contains(t, JSON(e, time.Time{}), `"kernels":[{"kernel":"gemm_f32","calls":12,"time":1.5,"flops":3000000000,"traffic":600000000},{`)
 }
