@@ -36,7 +36,7 @@ var _ = add(
 	gemmCase(gemmForm{name: "f32", wide: true, scaled: true}, gemmShort),
 	gemmCase(gemmForm{name: "f32_tn", transA: true, wide: true}, append([][]int{{33, 7, 1100}}, gemmShort...)),
 	gemmCase(gemmForm{name: "low_rank", transB: true, lowRank: true},
-		[][]int{{1, 65, 33, 8}, {7, 33, 65, 7}, {33, 65, 31, 16}, {65, 31, 8, 17}, {31, 1, 64, 4}, {33, 64, 0, 3}, {40, 5, 9, 6}, {9, 40, 9, 1025}},
+		[][]int{{1, 65, 33, 8}, {7, 33, 65, 7}, {33, 65, 31, 16}, {65, 31, 8, 17}, {31, 1, 64, 4}, {33, 64, 0, 3}, {40, 5, 9, 6}, {9, 40, 9, 1025}, {10, 33, 377, 7}, {10, 33, 250, 6}, {9, 33, 800, 40}},
 		[]int{2048, 1536, 576, 16}, []int{2048, 1536, 576, 64}),
 	gemmCase(gemmForm{name: "low_rank_tt", transU: true, transV: true, lowRank: true, scaled: true},
 		[][]int{{1, 33, 7, 9}, {33, 65, 31, 16}, {65, 1, 8, 17}, {19, 6, 8, 5}}),

@@ -108,9 +108,9 @@ struct Strip {
 // src[i + k * col], and may be read for i < limit. All strips advance together,
 // so that memory is read in long runs.
 template <class P, class T>
-void pack_across(const T* src, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count) {
+void pack_across(const T* src, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count, int64_t skip) {
   const int64_t next = strips[count - 1].i + strips[count - 1].n - strips[0].i;
-  for (int64_t q = 0, step = 0; q < k; q += P::step, step++)
+  for (int64_t q = 0, step = skip; q < k; q += P::step, step++)
     for (const Strip* s = strips; s < strips + count; s++)
       for (int64_t i = 0; i < s->n; i += W) {
         const T* p = src + q * col + s->i + i;
@@ -121,8 +121,8 @@ void pack_across(const T* src, int64_t col, int64_t k, int64_t limit, const Stri
 
 // pack_along packs a strip of elements whose steps lie side by side: (i, k) is
 // src[i * row + k].
-template <class P, class T> void pack_along(const T* src, int64_t row, int64_t k, const Strip& s) {
-  float* dst = s.dst;
+template <class P, class T> void pack_along(const T* src, int64_t row, int64_t k, const Strip& s, int64_t skip) {
+  float* dst = s.dst + skip * s.width;
   for (int64_t q = 0; q < k; q += W * P::step, dst += W * s.width)
     for (int64_t i = 0; i < s.n; i += W) {
       const T* p = src + (s.i + i) * row + q;
@@ -145,16 +145,18 @@ template <class P, class T> void pack_along(const T* src, int64_t row, int64_t k
     }
 }
 
+// pack packs strips behind skip steps that they hold already.
 template <class P, class T>
-void pack(const T* src, int64_t row, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count) {
-  if (col != 1) return pack_across<P>(src, col, k, limit, strips, count);
-  for (int64_t i = 0; i < count; i++) pack_along<P>(src, row, k, strips[i]);
+void pack(const T* src, int64_t row, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count, int64_t skip) {
+  if (col != 1) return pack_across<P>(src, col, k, limit, strips, count, skip);
+  for (int64_t i = 0; i < count; i++) pack_along<P>(src, row, k, strips[i], skip);
 }
 
-// widen writes n rows of k elements, whose rows are contiguous, as dst[n][KC].
+// widen writes n rows of k elements, whose rows are contiguous, as
+// dst[n][KC + W]: the last vector of a row may run over.
 template <class P, class T> void widen(const T* src, int64_t row, int64_t k, int64_t n, float* dst) {
   for (int64_t i = 0; i < n; i++)
-    for (int64_t q = 0; q < k; q += W) store(dst + i * KC + q, P::along_k(src + i * row + q, k - q));
+    for (int64_t q = 0; q < k; q += W) store(dst + i * (KC + W) + q, P::along_k(src + i * row + q, k - q));
 }
 
 // Elements of a panel of A: packed ones, or rows that lie apart bytes apart.
@@ -239,13 +241,14 @@ void finish(const GemmJob& g, const float* acc, int64_t width, int64_t i0, int64
   }
 }
 
+// scale_by scales whole vectors.
 void scale_by(float x, float* acc, int64_t n) {
-  for (int64_t i = 0; i < n; i++) acc[i] *= x;
+  for (int64_t i = 0; i < n; i += W) store(acc + i, load(acc + i) * x);
 }
 
 // How many panels of A are packed at once where that reads memory in order, and
 // the floats of one.
-constexpr int64_t panel_group = 8, panel_room = round_up(MR, W) * KC;
+constexpr int64_t panel_group = 8, panel_room = round_up(MR, W) * (KC + W);
 
 // Pieces have at most this many columns of panels.
 constexpr int64_t most_strips = ceil_div(gemm_most_cols, NR);
@@ -262,31 +265,45 @@ template <class T> struct Block {
   int64_t a_row, a_col, b_row, b_col, k;
 };
 
-// block gives the at-th of count blocks of a @ b, whose inner extent is k.
-template <class T>
-Block<T> block(const Matrix<const void*>& a, const Matrix<const void*>& b, int64_t k, int64_t step, int64_t at, int64_t count) {
-  const int64_t size = round_up(ceil_div(k, count), step), from = at * size < k ? at * size : k;
+// block is the range [from, to) of the inner extent of a @ b.
+template <class T> Block<T> block(const Matrix<const void*>& a, const Matrix<const void*>& b, int64_t from, int64_t to) {
   return Block<T>{static_cast<const T*>(a.p) + from * a.col, static_cast<const T*>(b.p) + from * b.row,
-                  a.row, a.col, b.row, b.col, k - from < size ? k - from : size};
+                  a.row, a.col, b.row, b.col, to - from};
 }
 
+// Blocks divides K, or R, into count ranges of at most KC steps. The first is
+// shorter by room for the steps of another product.
+struct Blocks {
+  int64_t inner, step, room, count, size;
+  Blocks(int64_t inner, int64_t step, int64_t room) : inner(inner), step(step), room(room) {
+    const int64_t steps = ceil_div(inner, step) + room;
+    count = ceil_div(steps, KC), size = count ? ceil_div(steps, count) : 0;
+  }
+  int64_t begin(int64_t i) const {
+    const int64_t at = i == 0 ? 0 : (i * size - room) * step;
+    return at < inner ? at : inner;
+  }
+};
+
 // panel_of gives panel s of A: packed before, or as it is stored.
-template <class P, class T> FT_OP Packed panel_of(const Block<T>&, const Strip& s, bool, Packed) { return Packed{s.dst, 0}; }
-template <class P, class T> FT_OP Rows panel_of(const Block<T>& k, const Strip& s, bool first, Rows) {
+template <class P, class T> FT_OP Packed panel_of(const Block<T>&, const Strip& s, int64_t skip, bool, Packed) {
+  return Packed{s.dst + skip * s.width, 0};
+}
+template <class P, class T> FT_OP Rows panel_of(const Block<T>& k, const Strip& s, int64_t skip, bool first, Rows) {
   const T* p = k.a + s.i * k.a_row;
   for (int64_t r = s.n; first && r < 2 * s.n; r++)
     for (int64_t q = 0; q < k.k; q += 64 / int64_t(sizeof(T))) __builtin_prefetch(p + r * k.a_row + q, 0, 2);  // for the next panel
   if (P::as_stored) return Rows{reinterpret_cast<const char*>(p), k.a_row * int64_t(sizeof(T))};
-  if (first) widen<P>(p, k.a_row, k.k, s.n, s.dst);
-  return Rows{reinterpret_cast<const char*>(s.dst), KC * 4};
+  if (first) widen<P>(p, k.a_row, k.k, s.n, s.dst + skip);
+  return Rows{reinterpret_cast<const char*>(s.dst + skip), (KC + W) * 4};
 }
-
-template <class P, class T> FT_OP Columns panel_of(const Block<T>& k, const Strip& s, bool, Columns) {
+template <class P, class T> FT_OP Columns panel_of(const Block<T>& k, const Strip& s, int64_t, bool, Columns) {
   return Columns{reinterpret_cast<const char*>(k.a + s.i), k.a_col * int64_t(sizeof(T))};
 }
 
-// Sums of the low-rank product come first, in blocks -low to -1, and are scaled
-// once; A @ B is added to them.
+// Sums of the low-rank product come first and are scaled once; A @ B is added to
+// them. A low rank shares the first block's panels; another has blocks of its own,
+// -low to -1.
 template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Finish done, char* scratch) {
   typedef typename PanelOf<T>::type P;
   const int64_t rows = t.i1 - t.i0, panels = ceil_div(rows, most_rows<A>), count = ceil_div(t.j1 - t.j0, NR);
@@ -298,11 +315,17 @@ template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Fi
     const int64_t n = t.j1 - j < NR ? t.j1 - j : NR;
     b[s] = Strip{j, n, n > W ? NR : W, bp + s * NR * KC};
   }
-  const int64_t blocks = g.k > 0 ? ceil_div(g.k, KC * P::step) : 1, low = ceil_div(g.r, KC * P::step);
+  const int64_t rank = ceil_div(g.r, P::step), shared = rank <= KC / 4 ? rank : 0;
+  const Blocks of_k(g.k, P::step, shared), of_r(shared ? 0 : g.r, P::step, 0);
+  const int64_t low = of_r.count, blocks = of_k.count ? of_k.count : 1;
+  const Block<T> uv = block<T>(g.u, g.v, 0, shared ? g.r : 0);
   for (int64_t at = -low; at < blocks; at++) {
-    const Block<T> k = at < 0 ? block<T>(g.u, g.v, g.r, P::step, at + low, low) : block<T>(g.a, g.b, g.k, P::step, at, blocks);
-    const int64_t steps = ceil_div(k.k, P::step), group = k.a_col == 1 ? 1 : panel_group;
-    pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count);
+    const Block<T> k = at < 0 ? block<T>(g.u, g.v, of_r.begin(at + low), of_r.begin(at + low + 1))
+                              : block<T>(g.a, g.b, of_k.begin(at), of_k.begin(at + 1));
+    const int64_t steps = ceil_div(k.k, P::step), skip = at == 0 ? shared : 0;
+    const int64_t group = k.a_col == 1 && uv.a_col == 1 ? 1 : panel_group;
+    if (skip) pack<P>(uv.b, uv.b_col, uv.b_row, uv.k, g.n, b, count, 0);
+    pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count, skip);
     float* acc = sums;
     for (int64_t p = 0; p < panels; p += group) {
       const int64_t here = panels - p < group ? panels - p : group;
@@ -310,10 +333,14 @@ template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Fi
         const int64_t i = (p + s) * rows / panels, m = (p + s + 1) * rows / panels - i;  // of nearly equal height
         a[s] = Strip{t.i0 + i, m, round_up(m, W), ap + s * panel_room};
       }
-      if (A::packed) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here);
+      if (A::packed && skip) pack<P>(uv.a, uv.a_row, uv.a_col, uv.k, g.m, a, here, 0);
+      if (A::packed) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here, skip);
       for (const Strip* x = a; x < a + here; x++)
         for (const Strip* y = b; y < b + count; y++) {
-          pick<typename P::Math, A>(x->n, y->n > W)(steps, panel_of<P>(k, *x, y == b, A{}), y->dst, acc, at > -low);
+          const Micro<A> multiply = pick<typename P::Math, A>(x->n, y->n > W);
+          if (skip) multiply(skip, panel_of<P>(uv, *x, 0, y == b, A{}), y->dst, acc, false);
+          if (skip) scale_by(g.low, acc, x->n * y->width);
+          multiply(steps, panel_of<P>(k, *x, skip, y == b, A{}), y->dst + skip * y->width, acc, skip || at > -low);
           if (at == -1) scale_by(g.low, acc, x->n * y->width);
           if (at == blocks - 1) done(g, acc, y->width, x->i, x->n, y->i, y->n);
           if (low + blocks > 1) acc += x->n * NR;  // they outlive the block
