@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/ftmetal/ftmetal/graph"
@@ -115,6 +116,39 @@ func reduceCases() []gradCase {
 			return arrays{graph.Multiply(graph.LinearCrossEntropy(h, w, y), in[1])}
 		}},
 	}
+}
+
+func scanCases() []gradCase {
+	distinct := graph.FromSlice([]float32{-2, 3, 1, 0.25, -1, 2}, 2, 3)
+	zeros := graph.FromSlice([]float32{1.5, 0, 2, 0, -1, 0.5, 0, 2}, 2, 4)
+	var cases []gradCase
+	for name, fn := range map[string]func(a *graph.Array, axis int, o graph.ScanOptions) *graph.Array{
+		"cumsum": graph.CumSum, "cumprod": graph.CumProd, "cummax": graph.CumMax, "cummin": graph.CumMin, "logcumsumexp": graph.LogCumSumExp,
+	} {
+		for i, o := range []graph.ScanOptions{{}, {Reverse: true}, {Exclusive: true}, {Reverse: true, Exclusive: true}} {
+			if o.Exclusive && name != "cumsum" && name != "cumprod" {
+				// The first output is infinite: differences need the others.
+				cases = append(cases, gradCase{name + " exclusive", in(distinct), f1(func(a *graph.Array) *graph.Array {
+					y := fn(a, 1, o)
+					if o.Reverse {
+						return graph.SliceAxis(y, 1, 0, 2)
+					}
+					return graph.SliceAxis(y, 1, 1, 3)
+				})})
+				continue
+			}
+			one := f1(func(a *graph.Array) *graph.Array { return fn(a, 1, o) })
+			cases = append(cases, gradCase{fmt.Sprint(name, i), in(distinct), one}, gradCase{fmt.Sprint(name, i, " of columns"), in(distinct),
+				f1(func(a *graph.Array) *graph.Array { return fn(a, 0, o) })})
+			if name == "cumprod" {
+				cases = append(cases, gradCase{fmt.Sprint(name, i, " with zeros"), in(zeros), one}, gradCase{fmt.Sprint("twice ", name, i), in(zeros), graphtest.GradOf(one)})
+			}
+			if name == "logcumsumexp" {
+				cases = append(cases, gradCase{fmt.Sprint("twice ", name, i), in(distinct), graphtest.GradOf(one)})
+			}
+		}
+	}
+	return cases
 }
 
 func shapeCases() []gradCase {
@@ -251,7 +285,7 @@ func attentionCases(t *testing.T) []gradCase {
 
 // TestGradients holds every derivative against finite differences.
 func TestGradients(t *testing.T) {
-	for _, cases := range [][]gradCase{unaryCases(), binaryCases(), reduceCases(), shapeCases(), fusedCases(), attentionCases(t)} {
+	for _, cases := range [][]gradCase{unaryCases(), binaryCases(), reduceCases(), scanCases(), shapeCases(), fusedCases(), attentionCases(t)} {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) { graphtest.CheckGrad(t, c.fn, c.in...) })
 		}

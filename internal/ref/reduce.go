@@ -37,6 +37,10 @@ func Reduce(op string, dt metal.DType, x []uint64, shape, axes []int) Result {
 	if dt.IsFloat() {
 		return reduceFloat(op, dt, x, parts)
 	}
+	return reduceInteger(op, dt, x, parts)
+}
+
+func reduceInteger(op string, dt metal.DType, x []uint64, parts [][]int) Result {
 	out := Result{Words: make([]uint64, len(parts))}
 	binary := map[string]string{"Sum": "Add", "Prod": "Multiply", "Max": "Maximum", "Min": "Minimum"}[op]
 	for i, part := range parts {
