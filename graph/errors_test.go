@@ -51,7 +51,11 @@ func TestMistakesNameOpShapesAndLine(t *testing.T) {
 		{"ValueAndGrad", "argument 0 is int32[2]: only floating-point arrays have gradients", func() {
 			graph.Grad(func(a arrays) *graph.Array { return graph.Sum(a[0], nil, false) })(in(whole(2)))
 		}},
-		{"ArgSort", "axis of 20000 in [20000] is too long: 268435456 comparisons are the limit", func() { graph.ArgSort(at(20000), 0) }},
+		{"ArgSort", "axis 1 is out of range for 1 axes", func() { graph.ArgSort(at(3), 1) }},
+		{"ArgPartition", "kth 3 is outside axis -1 of [2 3]", func() { graph.Partition(at(2, 3), 3, -1) }},
+		{"TopK", "k 4 is not between 0 and 3, axis 1 of [2 3]", func() { graph.TopK(at(2, 3), 4, -1) }},
+		{"SearchSorted", "sequence has shape [2 3], want one axis", func() { graph.SearchSorted(at(2, 3), at(2), false) }},
+		{"CumSum", "axis 2 is out of range for 2 axes", func() { graph.CumSum(at(2, 3), 2, graph.ScanOptions{}) }},
 	} {
 		err := graph.Catch(c.fn)
 		var e *graph.Error

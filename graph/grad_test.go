@@ -111,6 +111,11 @@ func reduceCases() []gradCase {
 		{"softmax of two axes", in(x), f1(func(a *graph.Array) *graph.Array { return graph.Softmax(a, axes...) })},
 		{"median", in(distinct), f1(func(a *graph.Array) *graph.Array { return graph.Median(a, []int{1}, false) })},
 		{"sort", in(distinct), f1(func(a *graph.Array) *graph.Array { return graph.Sort(a, 0) })},
+		{"partition", in(distinct), f1(func(a *graph.Array) *graph.Array { return graph.Partition(a, 1, 1) })},
+		{"topk", in(distinct), f1(func(a *graph.Array) *graph.Array { return graph.TopK(a, 2, -1) })},
+		{"searchsorted is flat", in(distinct, graph.FromSlice([]float32{-1.5, 0.6, 4})), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.Multiply(graph.AsType(graph.SearchSorted(graph.Sort(graph.Reshape(a, -1), 0), b, true), metal.Float32), graph.Sum(a, nil, false))
+		})},
 		{"scale rows of LinearCrossEntropy", in(rnd(-1, 1, 3, 4), rnd(-1, 1, 3)), func(in arrays) arrays {
 			h, w, y := in[0], rnd(-1, 1, 5, 4), ints(1, -1, 4)
 			return arrays{graph.Multiply(graph.LinearCrossEntropy(h, w, y), in[1])}

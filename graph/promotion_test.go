@@ -141,6 +141,8 @@ func TestPromotionOfUnaryFunctions(t *testing.T) {
 		"round": func(a *graph.Array) *graph.Array { return graph.Round(a) }, "sigmoid": func(a *graph.Array) *graph.Array { return graph.Sigmoid(a) },
 		"rsqrt": func(a *graph.Array) *graph.Array { return graph.Rsqrt(a) }, "sin": func(a *graph.Array) *graph.Array { return graph.Sin(a) },
 		"logical_not": func(a *graph.Array) *graph.Array { return graph.LogicalNot(a) }, "isnan": func(a *graph.Array) *graph.Array { return graph.IsNaN(a) },
+		"cumsum":         func(a *graph.Array) *graph.Array { return graph.CumSum(a, 0, graph.ScanOptions{}) },
+		"cumprod":        func(a *graph.Array) *graph.Array { return graph.CumProd(a, 0, graph.ScanOptions{}) },
 		"bitwise_invert": func(a *graph.Array) *graph.Array { return graph.BitwiseInvert(a) },
 	}
 	table := loadPromotion(t).Unary

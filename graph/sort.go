@@ -1,14 +1,21 @@
 package graph
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 )
 
-// sortPairs bounds the comparisons of one sort. Sorting compares all pairs of an
-// axis: it serves permutations, medians and small sets, not large arrays.
-const sortPairs = 1 << 28
+// argSort is the order of the last axis.
+type argSort struct{ constantGradient }
+
+func (argSort) String() string { return "ArgSort" }
+
+func (argSort) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.ArgSort(l, l.Contiguous(in[0]), out[0])
+}
 
 // ArgSort is the stable order of the elements along axis, as uint32; NaN comes
 // last. Mirrors mx.argsort.
@@ -18,24 +25,57 @@ func ArgSort(a *Array, axis int) *Array {
 	if axis != last {
 		return SwapAxes(ArgSort(SwapAxes(a, axis, last), last), axis, last)
 	}
-	n := a.shape[last]
-	check(a.Size()*n <= sortPairs, "ArgSort", "axis of %d in %v is too long: %d comparisons are the limit", n, a.shape, sortPairs)
-	a = StopGradient(a)
-	x, y := ExpandDims(a, -1), ExpandDims(a, -2) // x[i] against y[j]
-	before, same := Less(y, x), Equal(y, x)
-	if a.dtype.IsFloat() {
-		xn, yn := IsNaN(x), IsNaN(y)
-		before = LogicalOr(before, LogicalAnd(xn, LogicalNot(yn)))
-		same = LogicalOr(same, LogicalAnd(xn, yn))
-	}
-	earlier := below(n, n, -1) // j < i
-	rank := Sum(LogicalOr(before, LogicalAnd(same, earlier)), []int{-1}, false)
-	ids := BroadcastTo(Arange(0, float64(n), 1, metal.Uint32), a.shape)
-	return PutAlongAxis(Zeros(a.shape, metal.Uint32), rank, ids, last)
+	return apply1(argSort{}, a.shape, metal.Uint32, a)
 }
 
 // Sort orders the elements along axis; NaN comes last. Mirrors mx.sort.
 func Sort(a *Array, axis int) *Array { return TakeAlongAxis(a, ArgSort(a, axis), axis) }
+
+// Partition moves the element that sorting would put at kth there, with none
+// larger before it and none smaller behind; negative kth counts from the end.
+// Here it sorts. Mirrors mx.partition.
+func Partition(a *Array, kth, axis int) *Array {
+	return TakeAlongAxis(a, ArgPartition(a, kth, axis), axis)
+}
+
+// ArgPartition is the order that Partition puts the elements in, as uint32.
+// Mirrors mx.argpartition.
+func ArgPartition(a *Array, kth, axis int) *Array {
+	d := a.shape[normAxis("ArgPartition", axis, len(a.shape))]
+	check(kth >= -d && kth < d, "ArgPartition", "kth %d is outside axis %d of %v", kth, axis, a.shape)
+	return ArgSort(a, axis)
+}
+
+// TopK is the k largest elements along axis, in ascending order; NaN counts as
+// the largest. Mirrors mx.topk.
+func TopK(a *Array, k, axis int) *Array {
+	axis = normAxis("TopK", axis, len(a.shape))
+	d := a.shape[axis]
+	check(k >= 0 && k <= d, "TopK", "k %d is not between 0 and %d, axis %d of %v", k, d, axis, a.shape)
+	return TakeAlongAxis(a, SliceAxis(ArgSort(a, axis), axis, d-k, d), axis)
+}
+
+// searchSorted finds the places of values in a sorted vector; its inputs are
+// the vector and the values.
+type searchSorted struct {
+	constantGradient
+	right bool
+}
+
+func (op searchSorted) String() string { return fmt.Sprintf("SearchSorted[right=%v]", op.right) }
+
+func (op searchSorted) Lower(l *Lowering, in, out []kernels.Tensor) {
+	kernels.SearchSorted(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], op.right)
+}
+
+// SearchSorted is how many elements of sorted, a vector in ascending order, lie
+// before each of the values, as uint32: those less than it and, if right is
+// set, those equal to it. NaN counts as the largest. Mirrors mx.searchsorted.
+func SearchSorted(sorted, values *Array, right bool) *Array {
+	check(len(sorted.shape) == 1, "SearchSorted", "sequence has shape %v, want one axis", sorted.shape)
+	dt := resultType(sorted, values)
+	return apply1(searchSorted{right: right}, values.shape, metal.Uint32, AsType(sorted, dt), AsType(values, dt))
+}
 
 // Median is the middle element over axes (nil: all), or the mean of the middle
 // two. Mirrors mx.median.

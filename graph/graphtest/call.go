@@ -24,6 +24,10 @@ type opEntry struct {
 	// condition, if there, is the factor by which a rounding inside moves the
 	// result, relative to the operands.
 	condition func(c *call) float64
+
+	// arrange, if there, is for results whose order is unspecified: it makes
+	// what has to agree of them.
+	arrange func(c *call, out *graph.Array) *graph.Array
 }
 
 // call is a function call with its arguments by name. Values are *graph.Array,

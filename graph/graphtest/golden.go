@@ -158,6 +158,11 @@ func (f *Family) compute(ctx context.Context, op *opEntry, c *Case, ins []*graph
 	if err != nil {
 		return nil, err
 	}
+	if op.arrange != nil {
+		for i, g := range grads {
+			grads[i] = bind(op, c, ins).unordered(g)
+		}
+	}
 	return &results{outs, grads, condition}, evaluate(ctx, slices.Concat(outs, grads))
 }
 
@@ -187,7 +192,45 @@ func run(op *opEntry, c *Case, ins []*graph.Array) (outs []*graph.Array, conditi
 	if op.condition != nil {
 		condition = op.condition(call)
 	}
-	return op.fn(call), condition, nil
+	outs = op.fn(call)
+	if op.arrange != nil {
+		outs[0] = op.arrange(call, outs[0])
+	}
+	return outs, condition, nil
+}
+
+// call is the case's call of its own inputs.
+func (f *Family) call(op *opEntry, c *Case) *call {
+	ins := make([]*graph.Array, len(c.Inputs))
+	for i, key := range c.Inputs {
+		ins[i] = f.tensors[key].Array()
+	}
+	return bind(op, c, ins)
+}
+
+// recorded is an output of the case, or what has to agree of it.
+func (f *Family) recorded(ctx context.Context, op *opEntry, c *Case, key string) Tensor {
+	if op.arrange == nil {
+		return f.tensors[key]
+	}
+	return tensorOf(ctx, op.arrange(f.call(op, c), f.tensors[key].Array()))
+}
+
+// recordedGradient is a gradient of the case, or what has to agree of it.
+func (f *Family) recordedGradient(ctx context.Context, op *opEntry, c *Case, key string) Tensor {
+	if op.arrange == nil {
+		return f.tensors[key]
+	}
+	return tensorOf(ctx, f.call(op, c).unordered(f.tensors[key].Array()))
+}
+
+// tensorOf evaluates a.
+func tensorOf(ctx context.Context, a *graph.Array) Tensor {
+	raw, err := graph.Bytes(ctx, a)
+	if err != nil {
+		panic(err)
+	}
+	return Tensor{a.DType(), a.Shape(), raw}
 }
 
 // gradients are those that the case records, in order.
@@ -233,16 +276,16 @@ func (f *Family) gradients(op *opEntry, c *Case, ins []*graph.Array) ([]*graph.A
 // is the result for inputs moved by one rounding.
 func (f *Family) compare(ctx context.Context, op *opEntry, c *Case, got, moved *results) error {
 	var errs []error
-	add := func(what string, a *graph.Array, others func(*results) *graph.Array, key string, tol tolerance) {
+	add := func(what string, a *graph.Array, others func(*results) *graph.Array, want Tensor, tol tolerance) {
 		tol.condition = eps32 * got.condition * tol.scale
 		if moved != nil {
 			tol.condition += distance(ctx, a, others(moved))
 		}
-		errs = append(errs, compare(ctx, what, a, f.tensors[key], tol))
+		errs = append(errs, compare(ctx, what, a, want, tol))
 	}
 	scale := f.magnitude(c.Inputs)
 	for i, key := range c.Outputs {
-		add(fmt.Sprintf("output %d", i), got.outs[i], func(r *results) *graph.Array { return r.outs[i] }, key, tolerance{op.class, noise(c.F32Diff, i), scale, 0})
+		add(fmt.Sprintf("output %d", i), got.outs[i], func(r *results) *graph.Array { return r.outs[i] }, f.recorded(ctx, op, c, key), tolerance{op.class, noise(c.F32Diff, i), scale, 0})
 	}
 	if c.VJP == nil {
 		return errors.Join(errs...)
@@ -252,7 +295,7 @@ func (f *Family) compare(ctx context.Context, op *opEntry, c *Case, got, moved *
 	for i, key := range c.VJP.Grads {
 		if key != nil {
 			tol := tolerance{op.class.gradient(), noise(c.VJP.F32Diff, k), scale, 0}
-			add(fmt.Sprintf("gradient of input %d", i), got.grads[k], func(r *results) *graph.Array { return r.grads[k] }, *key, tol)
+			add(fmt.Sprintf("gradient of input %d", i), got.grads[k], func(r *results) *graph.Array { return r.grads[k] }, f.recordedGradient(ctx, op, c, *key), tol)
 			last := len(errs) - 1
 			if op.linear && errs[last] != nil && f.contradicts(ctx, op, c, i, got.grads[k]) {
 				errs = errs[:last]

@@ -36,23 +36,12 @@ func spreadOf(fn func(a *graph.Array, axes []int, keep bool, ddof int) *graph.Ar
 	})
 }
 
-// sortOf is the entry of a sort; axis None flattens.
-func sortOf(fn func(a *graph.Array, axis int) *graph.Array) *opEntry {
-	return arrayOf(exact, "a axis", func(c *call, a *graph.Array) *graph.Array {
-		if _, given := c.named["axis"]; given && !c.has("axis") {
-			return fn(graph.Reshape(a, -1), 0)
-		}
-		return fn(a, c.integer("axis", -1))
-	})
-}
-
 var reduceOps = map[string]*opEntry{
 	"mx.sum": reduceOf(reduction, graph.Sum), "mx.prod": reduceOf(reduction, graph.Prod), "mx.mean": reduceOf(reduction, graph.Mean),
 	"mx.max": reduceOf(exact, graph.Max), "mx.min": reduceOf(exact, graph.Min), "mx.all": reduceOf(exact, graph.All), "mx.any": reduceOf(exact, graph.Any),
 	"mx.logsumexp": reduceOf(reduction, graph.LogSumExp), "mx.median": reduceOf(elementwise, graph.Median),
 	"mx.var": spreadOf(graph.Var), "mx.std": spreadOf(graph.Std),
 	"mx.argmax": argReduceOf(graph.ArgMax), "mx.argmin": argReduceOf(graph.ArgMin),
-	"mx.sort": sortOf(graph.Sort), "mx.argsort": sortOf(graph.ArgSort),
 	"mx.softmax": arrayOf(reduction, "a axis precise", func(c *call, a *graph.Array) *graph.Array {
 		return graph.Softmax(a, c.ints("axis")...)
 	}),

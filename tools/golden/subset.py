@@ -15,7 +15,7 @@ import sys
 
 FAMILIES = [
     "norm", "rope", "sdpa", "matmul", "loss", "reduce", "unary", "binary", "ternary", "index",
-    "shape", "sort", "random", "optim", "lora", "nn", "autodiff",
+    "shape", "scan", "sort", "random", "optim", "lora", "nn", "autodiff",
 ]
 LARGEST = {"sdpa": 12 << 10}  # bytes of one case; 6 KiB elsewhere
 ABSENT = re.compile(r"nn\.(Quantized|Conv|.*Pool|GroupNorm|ALiBi|Sinusoidal)")  # layers that the engine has no op for
@@ -78,7 +78,7 @@ def kind(family, dtype):
     """What counts as another dtype: movers do not look at it, compositions take 16-bit floats alike."""
     if family == "shape":
         return "any"
-    if family in ("nn", "lora", "optim", "loss", "reduce", "sort", "autodiff") and dtype == "F16":
+    if family in ("nn", "lora", "optim", "loss", "reduce", "scan", "sort", "autodiff") and dtype == "F16":
         return "BF16"
     return dtype
 
