@@ -18,13 +18,19 @@ const (
 	LogCumSumExp ScanOp = "LogCumSumExp"
 )
 
+// scanFolds are the folds of whole chunks that the scans go on from.
+var scanFolds = map[ScanOp]ReduceOp{CumSum: Sum, CumProd: Prod, CumMax: Max, CumMin: Min}
+
+// scanChunk is how many elements one thread scans before others take over.
+const scanChunk = 256
+
 var scanOps = []ScanOp{CumSum, CumProd, CumMax, CumMin, LogCumSumExp}
 
 // scanArgs mirrors ScanArgs of scan.h.
 type scanArgs struct {
-	outer, n, inner        uint64
-	op, reverse, exclusive uint32
-	_                      uint32
+	outer, n, inner, chunk, chunks uint64
+	op, reverse, exclusive         uint32
+	_                              uint32
 }
 
 func scanArgsOf(x Tensor, axis int, reverse, exclusive bool) scanArgs {
@@ -40,22 +46,40 @@ func scanArgsOf(x Tensor, axis int, reverse, exclusive bool) scanArgs {
 
 // Scan writes the running folds of x along axis to out, both contiguous and of
 // one dtype: from the end if reverse is set, without an element's own value if
-// exclusive is. LogCumSumExp takes floats.
+// exclusive is. LogCumSumExp takes floats. A long axis is cut into chunks: the
+// scan of their folds, float32 for 16-bit floats, is what each starts from.
 func Scan(e Emitter, op ScanOp, x, out Tensor, axis int, reverse, exclusive bool) {
 	if out.Size() == 0 {
 		return
-	}
-	kernel := name("scan", x.DType)
-	if op == LogCumSumExp {
-		kernel = name("scan_logsumexp", x.DType)
 	}
 	if !storable(x.DType) || (op == LogCumSumExp && !x.DType.IsFloat()) {
 		unsupported(string(op), x.DType)
 	}
 	args := scanArgsOf(x, axis, reverse, exclusive)
 	args.op = uint32(slices.Index(scanOps, op))
-	grid, group := gridFor(int(args.outer * args.inner))
-	e.Emit(metal.Dispatch{Kernel: kernel, In: []metal.View{x.View}, Out: []metal.View{out.View}, Args: bytesOf(&args),
+	if op == LogCumSumExp {
+		grid, group := gridFor(int(args.outer * args.inner))
+		e.Emit(metal.Dispatch{Kernel: name("scan_logsumexp", x.DType), In: []metal.View{x.View}, Out: []metal.View{out.View}, Args: bytesOf(&args),
+			Grid: grid, Group: group, FLOPs: int64(x.Size())})
+		return
+	}
+	chunks := ceilDiv(int(args.n), scanChunk)
+	args.chunk, args.chunks = scanChunk, uint64(chunks)
+	var carry metal.View
+	if chunks == 1 {
+		carry = e.Scratch(8) // unread
+	} else {
+		outer, inner := int(args.outer), int(args.inner)
+		wide, shape := widened(x.DType, true), []int{outer, chunks, inner}
+		bytes := int64(outer*chunks*inner) * int64(wide.Size())
+		folds := Contig(e.Scratch(bytes), wide, shape...)
+		before := Contig(e.Scratch(bytes), wide, shape...)
+		reduceRun{e, scanFolds[op], x.DType, outer, inner}.emit(x.View, folds.View, int(args.n), scanChunk, false, true)
+		Scan(e, op, folds, before, 1, reverse, true)
+		carry = before.View
+	}
+	grid, group := gridFor(int(args.outer*args.inner) * chunks)
+	e.Emit(metal.Dispatch{Kernel: name("scan", x.DType), In: []metal.View{x.View, carry}, Out: []metal.View{out.View}, Args: bytesOf(&args),
 		Grid: grid, Group: group, FLOPs: int64(x.Size())})
 }
 

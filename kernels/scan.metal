@@ -1,5 +1,5 @@
 // out[o, k, i] = fold of x[o, 0 … k, i], or x[o, k … n-1, i] in reverse: one
-// thread per line, floats in float. NaN wins in max and min.
+// thread per chunk of a line, floats in float. NaN wins in max and min.
 #include "kernel.h"
 #include "unary.h"
 #include "unary_math.h"
@@ -29,18 +29,21 @@ METAL_FUNC A scan_join(uint op, A a, A b) {
 template <typename T, typename A>
 [[kernel]] void scan(
     device const T* x [[buffer(0)]],
-    device T* out [[buffer(1)]],
-    constant ScanArgs& args [[buffer(2)]],
+    device const A* carry [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    constant ScanArgs& args [[buffer(3)]],
     uint3 at [[thread_position_in_grid]],
     uint3 grid [[threads_per_grid]]) {
-  uint64_t line = at.x + uint64_t(grid.x) * at.y;
-  if (line >= args.outer * args.inner) {
+  uint64_t r = at.x + uint64_t(grid.x) * at.y;
+  if (r >= args.outer * args.chunks * args.inner) {
     return;
   }
-  uint64_t p = line / args.inner * args.n * args.inner + line % args.inner;
-  A v = scan_start<A>(args.op);
-  for (uint64_t k = 0; k < args.n; k++) {
-    uint64_t q = p + (args.reverse != 0 ? args.n - 1 - k : k) * args.inner;
+  uint64_t i = r % args.inner, c = r / args.inner % args.chunks, o = r / args.inner / args.chunks;
+  uint64_t begin = c * args.chunk, end = min(begin + args.chunk, args.n);
+  uint64_t p = o * args.n * args.inner + i;
+  A v = args.chunks > 1 ? carry[r] : scan_start<A>(args.op);
+  for (uint64_t k = begin; k < end; k++) {
+    uint64_t q = p + (args.reverse != 0 ? end - 1 - (k - begin) : k) * args.inner;
     A next = scan_join<A>(args.op, v, A(x[q]));
     out[q] = T(args.exclusive != 0 ? v : next);
     v = next;

@@ -6,8 +6,9 @@ import (
 	"github.com/ftmetal/ftmetal/metal"
 )
 
-// scanDims are [outer, n, inner]; the scan runs along the middle axis.
-var scanDims = [][]int{{1, 1, 1}, {3, 31, 1}, {2, 33, 3}, {1, 257, 2}, {1, 1025, 1}, {2, 0, 3}, {0, 3, 2}}
+// scanDims are [outer, n, inner]; the scan runs along the middle axis, in chunks
+// of 256.
+var scanDims = [][]int{{1, 1, 1}, {3, 31, 1}, {2, 33, 3}, {1, 256, 1}, {1, 257, 2}, {1, 515, 1}, {2, 0, 3}, {0, 3, 2}}
 
 // factor is near 1, so that products neither overflow nor vanish, with infinities,
 // NaN and zeros between if the fill is Special.
