@@ -124,43 +124,19 @@ func (op concatenate) JVP(t *Tangents) *Array {
 // JVP is that of the function, whose outputs are inputs of the node.
 func (op checkpointed) JVP(t *Tangents) *Array { return t.At(op.inputs + t.Output) }
 
-// JVP multiplies the tangents of the logits by softmax - onehot, which is the
-// gradient for a cotangent of 1.
-func (crossEntropy) JVP(t *Tangents) *Array {
-	check(t.Output == 0, "JVP", "only the loss of CrossEntropy has a tangent")
-	dx := t.At(0)
-	if dx == nil {
-		return nil
-	}
-	return pushLoss(t.In[0], t.In[1], t.Out[1], dx)
-}
+// JVP is that of the composed form.
+func (crossEntropy) JVP(t *Tangents) *Array { return t.through(crossEntropyComposed) }
 
-// JVP stores the logits, unlike the loss and its gradient.
-func (linearCrossEntropy) JVP(t *Tangents) *Array {
-	check(t.Output == 0, "JVP", "only the loss of LinearCrossEntropy has a tangent")
-	h, w := asFloat32(t.In[0]), asFloat32(t.In[1])
-	dh, dw := t.At(0), t.At(1)
-	var dx *Array
-	if dh != nil {
-		dx = Matmul(asFloat32(dh), Transpose(w))
-	}
-	if dw != nil {
-		part := Matmul(h, Transpose(asFloat32(dw)))
-		if dx == nil {
-			dx = part
-		} else {
-			dx = Add(dx, part)
-		}
-	}
-	if dx == nil {
-		return nil
-	}
-	return pushLoss(Matmul(h, Transpose(w)), t.In[2], t.Out[1], dx)
-}
+// JVP is that of the composed form, which stores the logits.
+func (linearCrossEntropy) JVP(t *Tangents) *Array { return t.through(linearCrossEntropyComposed) }
 
-// pushLoss is the tangent of the cross-entropy of every row of logits.
-func pushLoss(logits, targets, lse, dx *Array) *Array {
-	ones := Ones(targets.shape, lse.dtype)
-	g := apply1(crossEntropyGrad{noGradient{"the gradient of CrossEntropy"}}, logits.shape, logits.dtype, logits, targets, lse, ones)
-	return Sum(Multiply(asFloat32(g), asFloat32(dx)), []int{1}, false)
+// through pushes the tangents through fn, which computes the outputs with other
+// ops.
+func (t *Tangents) through(fn func([]*Array) []*Array) *Array {
+	tangents := make([]*Array, len(t.In))
+	for i := range t.In {
+		tangents[i] = t.At(i)
+	}
+	_, pushed := JVP(fn, t.In, tangents)
+	return pushed[t.Output]
 }
