@@ -12,18 +12,19 @@ import (
 
 // Elementwise ops and ops over the last axis take further axes in front.
 
-func (op unary) VMap(b *Batch) []*Array          { return b.all(op) }
-func (op binary) VMap(b *Batch) []*Array         { return b.all(op) }
-func (op where) VMap(b *Batch) []*Array          { return b.all(op) }
-func (op asType) VMap(b *Batch) []*Array         { return b.all(op) }
-func (op stopGradient) VMap(b *Batch) []*Array   { return b.all(op) }
-func (op contiguous) VMap(b *Batch) []*Array     { return b.all(op) }
-func (op sigmoidOf) VMap(b *Batch) []*Array      { return b.all(op) }
-func (op softmax) VMap(b *Batch) []*Array        { return b.all(op) }
-func (op softmaxVJP) VMap(b *Batch) []*Array     { return b.all(op) }
-func (op softmaxUnfused) VMap(b *Batch) []*Array { return b.all(op) }
-func (op narrowSum) VMap(b *Batch) []*Array      { return b.all(op) }
-func (op logSumExp) VMap(b *Batch) []*Array      { return b.all(op) }
+func (op unary) VMap(b *Batch) []*Array            { return b.all(op) }
+func (op binary) VMap(b *Batch) []*Array           { return b.all(op) }
+func (op where) VMap(b *Batch) []*Array            { return b.all(op) }
+func (op asType) VMap(b *Batch) []*Array           { return b.all(op) }
+func (op stopGradient) VMap(b *Batch) []*Array     { return b.all(op) }
+func (op contiguous) VMap(b *Batch) []*Array       { return b.all(op) }
+func (op sigmoidOf) VMap(b *Batch) []*Array        { return b.all(op) }
+func (op softmax) VMap(b *Batch) []*Array          { return b.all(op) }
+func (op softmaxVJP) VMap(b *Batch) []*Array       { return b.all(op) }
+func (op softmaxOf) VMap(b *Batch) []*Array        { return b.all(op) }
+func (op logSumExpUnfused) VMap(b *Batch) []*Array { return b.all(op) }
+func (op narrowSum) VMap(b *Batch) []*Array        { return b.all(op) }
+func (op logSumExp) VMap(b *Batch) []*Array        { return b.all(op) }
 
 // VMap of a tracer is nothing: the gradient it served is part of the graph by
 // now.
