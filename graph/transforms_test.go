@@ -15,7 +15,7 @@ import (
 
 // flatCases are functions without a derivative, or with results that have none.
 func flatCases() []gradCase {
-	x, ids := rnd(-2, 2, 3, 4), graph.FromSlice([]int32{5, -2, 0, 3, 1, -7}, 2, 3)
+	x, ids := rnd(-2, 2, 3, 4), ints(5, -2, 0, 3, 1, -7)
 	key := graph.FromSlice([]uint32{7, 9}, 2)
 	return []gradCase{
 		{"argmax", in(x), f1(func(a *graph.Array) *graph.Array { return graph.ArgMax(a, 0, false) })},
@@ -25,8 +25,9 @@ func flatCases() []gradCase {
 		{"cast", in(x), f1(func(a *graph.Array) *graph.Array { return graph.AsType(a, metal.Int32) })},
 		{"stop gradient", in(x), f1(graph.StopGradient)},
 		{"contiguous", in(x), f1(func(a *graph.Array) *graph.Array { return graph.Contiguous(graph.Transpose(a)) })},
+		{"logsumexp unfused", in(x), f1(graph.LogSumExpUnfused)},
+		{"rms norm unfused", in(x, rnd(0.5, 1.5, 4)), f2(func(a, b *graph.Array) *graph.Array { return graph.RMSNormUnfused(a, b, 1e-5) })},
 		{"silu unfused", in(x), f1(graph.SiluUnfused)},
-		{"take clamped", in(x, ids), f2(func(a, b *graph.Array) *graph.Array { return graph.Take(a, b, 0) })},
 		{"random bits", in(key), f1(func(a *graph.Array) *graph.Array { return graph.RandomBits([]int{3}, a) })},
 		{"permutation", in(key), f1(func(a *graph.Array) *graph.Array { return graph.PermutationOf(5, a) })},
 		{"sum of squares", in(x), f1(graph.SumSquares)},
@@ -38,8 +39,40 @@ func flatCases() []gradCase {
 	}
 }
 
+// operandCases are functions whose positions, indices, and targets are arguments
+// too, and may differ between slices.
+func operandCases(t *testing.T) []gradCase {
+	x, heads, d := rnd(-1, 1, 3, 4), rnd(-1, 1, 2, 2, 3, 4), headDim(t)
+	ids, pos := graph.FromSlice([]int32{2, -2, 0, 1, 1, -7}, 2, 3), graph.FromSlice([]int32{0, 1, 2, 0, 5, 9}, 2, 3)
+	rope := f2(func(a, p *graph.Array) *graph.Array {
+		return graph.RoPE(a, graph.RoPEOptions{Dims: 4, Base: 100, Positions: p})
+	})
+	qkv := func(k int) *graph.Array { return graphtest.Rand(uint64(k), -1, 1, 2, 1, 3, d) }
+	return []gradCase{
+		{"rope of shared positions", in(heads, ints(4, 0, 9)), rope},
+		{"rope of positions each", in(heads, pos), rope},
+		{"rope of frequencies", in(heads, ints(1, 3)), f2(func(a, f *graph.Array) *graph.Array {
+			return graph.RoPE(a, graph.RoPEOptions{Dims: 4, Freqs: f})
+		})},
+		{"attention of segments", in(qkv(1), qkv(2), qkv(3), graph.FromSlice([]int32{1, 1, 2, 3, 3, 4}, 2, 3)), func(in arrays) arrays {
+			return arrays{graph.ScaledDotProductAttention(in[0], in[1], in[2], graph.SDPAOptions{Scale: 0.4, Causal: true, Segments: in[3]})}
+		}},
+		{"linear cross-entropy of targets", in(x, graphtest.Rand(9, -1, 1, 5, 4), ints(4, -1, 0)), func(in arrays) arrays {
+			return arrays{graph.LinearCrossEntropy(in[0], in[1], in[2])}
+		}},
+		{"take of indices", in(x, ids), f2(func(a, b *graph.Array) *graph.Array { return graph.Take(a, b, 0) })},
+		{"take of columns", in(x, ids), f2(func(a, b *graph.Array) *graph.Array { return graph.Take(a, b, 1) })},
+		{"take along indices", in(x, ids), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.TakeAlongAxis(a, graph.Reshape(b, 3, 2), 1)
+		})},
+		{"add at indices", in(x, ids, rnd(-1, 1, 2, 3, 4)), func(in arrays) arrays {
+			return arrays{graph.AddAt(in[0], in[2], graph.Pick(graph.Clip(in[1], 0, 2)))}
+		}},
+	}
+}
+
 func gradCases(t *testing.T) []gradCase {
-	return slices.Concat(unaryCases(), binaryCases(), reduceCases(), shapeCases(), fusedCases(), attentionCases(t))
+	return slices.Concat(unaryCases(), binaryCases(), reduceCases(), shapeCases(), fusedCases(), attentionCases(t), operandCases(t))
 }
 
 // variant is a with its elements in another order, and smaller if they are
