@@ -168,3 +168,22 @@ func TestCrossEntropySecondDerivatives(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { graphtest.CheckGrad(t, graphtest.GradOf(c.fn), c.in...) })
 	}
 }
+
+// TestVMapLaunches plans a layer's gradients for each of n examples: rules, and
+// no application per slice, keep the number of launches.
+func TestVMapLaunches(t *testing.T) {
+	launches := func(n int) int {
+		args, axes := placeholders(metal.BFloat16, true), make([]int, len(blockShapes)+4)
+		for i, a := range args {
+			axes[i] = graph.NotMapped
+			if i == 0 || i > len(blockShapes) { // x, targets, segments, positions
+				axes[i] = 0
+				args[i] = graph.Placeholder(a.DType(), append([]int{n}, a.Shape()...)...)
+			}
+		}
+		plan, err := graph.Compile(graph.VMap(blockStep(llamaBlock), axes, nil), graph.CompileOptions{}).Plan(args)
+		require.NoError(t, err)
+		return plan.Launches()
+	}
+	require.Equal(t, launches(2), launches(7))
+}
