@@ -83,7 +83,7 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 	}
 	if s := opt.Segments; s != nil {
 		same := Equal(ExpandDims(s, 2), ExpandDims(s, 1))
-		hide(ExpandDims(same, 1, 1))
+		hide(ExpandDims(same, 1, 2))
 	}
 	if m := opt.Mask; m != nil {
 		full := Reshape(BroadcastTo(m, []int{b, h, tq, tk}), b, hk, group, tq, tk)
