@@ -50,11 +50,12 @@ test-full: test-exact test-shuffle test-race test-asan
 test-exact:
 	FTMETAL_NATIVE=0 $(GO) test ./graph/... ./models/...
 
-# MLX's values again with threads, simdgroups and threadgroups in random orders,
-# threadgroup memory full of NaN, guard bytes round every block. The kernel table
-# is always run like that too.
+# Threads, simdgroups and threadgroups in random orders and threadgroup memory
+# full of NaN; for MLX's values guard bytes round every block too. The kernel
+# table is always run like that as well.
 test-shuffle:
-	FTMETAL_NATIVE=0 FTMETAL_SHUFFLE=20 FTMETAL_NAN_FILL=1 FTMETAL_GUARD=1 $(GO) test ./graph
+	FTMETAL_NATIVE=0 FTMETAL_SHUFFLE=20 FTMETAL_NAN_FILL=1 $(GO) test ./graph
+	FTMETAL_NATIVE=0 FTMETAL_SHUFFLE=21 FTMETAL_NAN_FILL=1 FTMETAL_GUARD=1 $(GO) test -run Golden ./graph ./models
 
 # Go's race detector, where goroutines meet.
 test-race:

@@ -46,19 +46,21 @@ func (linearCrossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
 
 func (linearCrossEntropy) VJP(c *Cotangents) []*Array {
 	h, w, g := c.In[0], c.In[1], c.Cot[0]
-	check(g != nil && c.Cot[1] == nil && c.Cot[2] == nil, "Grad", "only the loss of LinearCrossEntropy has a gradient")
+	if g == nil || c.Cot[1] != nil || c.Cot[2] != nil { // a derivative of the gradient
+		return vjpThrough(c, linearCrossEntropyComposed)
+	}
 	if !c.Want[1] {
 		dh := apply1(scaleRows{}, h.shape, h.dtype, c.Out[2], g)
 		return []*Array{dh, nil, nil}
 	}
 	in := []*Array{h, w, c.In[2], c.Out[1], g}
-	grads := apply(linearCrossEntropyVJP{noGradient{"the gradient of LinearCrossEntropy"}}, in, &Array{shape: h.shape, dtype: h.dtype}, &Array{shape: w.shape, dtype: w.dtype})
+	grads := apply(linearCrossEntropyVJP{}, in, &Array{shape: h.shape, dtype: h.dtype}, &Array{shape: w.shape, dtype: w.dtype})
 	return []*Array{grads[0], grads[1], nil}
 }
 
 // linearCrossEntropyVJP makes the logits again, a chunk at a time: inputs h, w,
 // targets, log-sum-exp and the loss's cotangent; outputs dh and dw.
-type linearCrossEntropyVJP struct{ noGradient }
+type linearCrossEntropyVJP struct{}
 
 func (linearCrossEntropyVJP) String() string { return "LinearCrossEntropyVJP" }
 
@@ -69,6 +71,27 @@ func (linearCrossEntropyVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
 		dw = out[1]
 	}
 	kernels.LinearCrossEntropyVJP(l, h, w, l.Contiguous(in[2]), in[3], l.Contiguous(in[4]), out[0], dw, chunkRows(h.Shape[0], w.Shape[0]))
+}
+
+// VJP differentiates the composed form of the gradient, a function of h, w and
+// the cotangent alone: nothing flows to the saved log-sum-exp.
+func (linearCrossEntropyVJP) VJP(c *Cotangents) []*Array {
+	return vjpThrough(c, func(in []*Array) []*Array {
+		loss := func(p []*Array) []*Array { return linearCrossEntropyComposed([]*Array{p[0], p[1], in[2]})[:1] }
+		_, grads := VJP(loss, in[:2], in[4:])
+		return grads
+	})
+}
+
+// linearCrossEntropyComposed is the outputs of linearCrossEntropy made of other
+// ops, with the logits stored.
+func linearCrossEntropyComposed(in []*Array) []*Array {
+	h, w := asFloat32(in[0]), asFloat32(in[1])
+	logits := Matmul(h, Transpose(w))
+	out := crossEntropyComposed([]*Array{logits, in[2]})
+	ones := Ones(in[2].shape, metal.Float32)
+	dh := Matmul(crossEntropyGradComposed(logits, in[2], ones), w)
+	return append(out, AsType(dh, in[0].dtype))
 }
 
 // scaleRows multiplies row t of x [T,d] by s[t], float32.
@@ -109,16 +132,44 @@ func (crossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
 }
 
 func (crossEntropy) VJP(c *Cotangents) []*Array {
+	if c.Cot[0] == nil || c.Cot[1] != nil {
+		return vjpThrough(c, crossEntropyComposed)
+	}
 	x := c.In[0]
-	return []*Array{apply1(crossEntropyGrad{noGradient{"the gradient of CrossEntropy"}}, x.shape, x.dtype, x, c.In[1], c.Out[1], c.Cot[0]), nil}
+	return []*Array{apply1(crossEntropyGrad{}, x.shape, x.dtype, x, c.In[1], c.Out[1], c.Cot[0]), nil}
+}
+
+// crossEntropyComposed is the outputs of crossEntropy made of other ops.
+func crossEntropyComposed(in []*Array) []*Array {
+	x, targets := asFloat32(in[0]), in[1]
+	lse := LogSumExp(x, []int{1}, false)
+	at := Squeeze(TakeAlongAxis(x, ExpandDims(Maximum(targets, 0), 1), 1), 1)
+	return []*Array{Where(GreaterEqual(targets, 0), Subtract(lse, at), 0.0), lse}
+}
+
+// crossEntropyGradComposed is (softmax - onehot)·g made of other ops, in
+// float32.
+func crossEntropyGradComposed(logits, targets, g *Array) *Array {
+	p := Softmax(asFloat32(logits), -1)
+	hot := Equal(ExpandDims(targets, 1), Arange(0, float64(logits.shape[1]), 1, targets.dtype))
+	counts := AsType(GreaterEqual(targets, 0), metal.Float32)
+	return Multiply(Subtract(p, AsType(hot, metal.Float32)), ExpandDims(Multiply(g, counts), 1))
 }
 
 // crossEntropyGrad is (softmax - onehot)·g; inputs logits, targets, log-sum-exp
 // and the loss's cotangent.
-type crossEntropyGrad struct{ noGradient }
+type crossEntropyGrad struct{}
 
 func (crossEntropyGrad) String() string { return "CrossEntropyGrad" }
 
 func (crossEntropyGrad) Lower(l *Lowering, in, out []kernels.Tensor) {
 	kernels.CrossEntropyGrad(l, l.Contiguous(in[0]), l.Contiguous(in[1]), in[2], l.Contiguous(in[3]), out[0])
+}
+
+// VJP differentiates the composed form, a function of the logits and the
+// cotangent alone: nothing flows to the saved log-sum-exp.
+func (crossEntropyGrad) VJP(c *Cotangents) []*Array {
+	return vjpThrough(c, func(in []*Array) []*Array {
+		return []*Array{AsType(crossEntropyGradComposed(in[0], in[1], in[3]), c.Out[0].dtype)}
+	})
 }

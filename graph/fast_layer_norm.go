@@ -62,15 +62,18 @@ func (op layerNormVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
 }
 
 // VJP differentiates the composed form of the gradient.
-func (op layerNormVJP) VJP(c *Cotangents) []*Array {
-	return vjpThrough(c, func(in []*Array) []*Array {
+func (op layerNormVJP) VJP(c *Cotangents) []*Array { return vjpThrough(c, op.composed(c.Out)) }
+
+// composed is the gradient made of other ops, with outputs like outs.
+func (op layerNormVJP) composed(outs []*Array) func([]*Array) []*Array {
+	return func(in []*Array) []*Array {
 		x, w, dy := asFloat32(in[0]), asFloat32(in[1]), asFloat32(in[3])
 		last := []int{len(x.shape) - 1}
 		d := Subtract(x, Mean(x, last, true))
 		r := Rsqrt(Add(Mean(Square(d), last, true), float64(op.eps)))
 		xn, gw := Multiply(d, r), Multiply(dy, w)
 		dx := Multiply(r, Subtract(Subtract(gw, Mean(gw, last, true)), Multiply(xn, Mean(Multiply(gw, xn), last, true))))
-		return []*Array{AsType(dx, c.Out[0].dtype), AsType(unbroadcast(Multiply(dy, xn), in[1].shape), c.Out[1].dtype),
-			AsType(unbroadcast(dy, in[2].shape), c.Out[2].dtype)}
-	})
+		return []*Array{AsType(dx, outs[0].dtype), AsType(unbroadcast(Multiply(dy, xn), in[1].shape), outs[1].dtype),
+			AsType(unbroadcast(dy, in[2].shape), outs[2].dtype)}
+	}
 }

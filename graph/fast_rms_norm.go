@@ -79,8 +79,11 @@ func (op rmsNormVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
 }
 
 // VJP differentiates the composed form of the gradient.
-func (op rmsNormVJP) VJP(c *Cotangents) []*Array {
-	return vjpThrough(c, func(in []*Array) []*Array {
+func (op rmsNormVJP) VJP(c *Cotangents) []*Array { return vjpThrough(c, op.composed(c.Out)) }
+
+// composed is the gradient made of other ops, with outputs like outs.
+func (op rmsNormVJP) composed(outs []*Array) func([]*Array) []*Array {
+	return func(in []*Array) []*Array {
 		n := len(in)
 		x, dy := asFloat32(in[0]), asFloat32(in[n-1])
 		last := []int{len(x.shape) - 1}
@@ -91,12 +94,12 @@ func (op rmsNormVJP) VJP(c *Cotangents) []*Array {
 		}
 		xr := Multiply(x, r)
 		dx := Multiply(r, Subtract(gw, Multiply(xr, Mean(Multiply(gw, xr), last, true))))
-		out := []*Array{AsType(dx, c.Out[0].dtype)}
-		if len(c.Out) > 1 {
-			out = append(out, AsType(unbroadcast(Multiply(dy, xr), in[1].shape), c.Out[1].dtype))
+		out := []*Array{AsType(dx, outs[0].dtype)}
+		if len(outs) > 1 {
+			out = append(out, AsType(unbroadcast(Multiply(dy, xr), in[1].shape), outs[1].dtype))
 		}
 		return out
-	})
+	}
 }
 
 // vjpThrough pulls c's cotangents back through fn, which computes c.Out from

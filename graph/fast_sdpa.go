@@ -83,7 +83,7 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 	}
 	if s := opt.Segments; s != nil {
 		same := Equal(ExpandDims(s, 2), ExpandDims(s, 1))
-		hide(ExpandDims(same, 1, 1))
+		hide(ExpandDims(same, 1, 2))
 	}
 	if m := opt.Mask; m != nil {
 		full := Reshape(BroadcastTo(m, []int{b, h, tq, tk}), b, hk, group, tq, tk)
@@ -97,7 +97,7 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 		column := BroadcastTo(Reshape(AsType(sinks, dt), 1, hk, group, 1, 1), []int{b, hk, group, tq, 1})
 		scores = SliceAxis(Softmax(Concatenate([]*Array{scores, column}, -1), -1), -1, 0, tk)
 	} else if opt.Unfused {
-		scores = apply1(softmaxUnfused{}, scores.shape, dt, scores)
+		scores = softmaxUnfused(scores)
 	} else {
 		scores = Softmax(scores, -1)
 	}

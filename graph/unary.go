@@ -52,19 +52,20 @@ func (op unary) apply(v any) *Array {
 // unaryGrads holds the derivatives; functions that are not here have none or
 // are constant almost everywhere.
 var unaryGrads = map[kernels.UnaryOp]func(x, y, g *Array) *Array{
-	kernels.Abs:        func(x, y, g *Array) *Array { return Multiply(g, Sign(x)) },
-	kernels.Negative:   func(x, y, g *Array) *Array { return Negative(g) },
-	kernels.Square:     func(x, y, g *Array) *Array { return Multiply(g, Multiply(2.0, x)) },
-	kernels.Sqrt:       func(x, y, g *Array) *Array { return Divide(Multiply(g, 0.5), y) },
-	kernels.Rsqrt:      func(x, y, g *Array) *Array { return Multiply(Multiply(g, -0.5), Divide(y, x)) },
-	kernels.Reciprocal: func(x, y, g *Array) *Array { return Negative(Multiply(g, Square(y))) },
-	kernels.Exp:        func(x, y, g *Array) *Array { return Multiply(g, y) },
-	kernels.Expm1:      func(x, y, g *Array) *Array { return Multiply(g, Add(y, 1.0)) },
-	kernels.Log:        func(x, y, g *Array) *Array { return Divide(g, x) },
-	kernels.Log2:       func(x, y, g *Array) *Array { return Divide(g, Multiply(x, math.Ln2)) },
-	kernels.Log10:      func(x, y, g *Array) *Array { return Divide(g, Multiply(x, math.Ln10)) },
-	kernels.Log1p:      func(x, y, g *Array) *Array { return Divide(g, Add(x, 1.0)) },
-	kernels.Sigmoid:    func(x, y, g *Array) *Array { return Multiply(g, Multiply(y, Subtract(1.0, y))) },
+	kernels.Abs:           func(x, y, g *Array) *Array { return Multiply(g, Sign(x)) },
+	kernels.Negative:      func(x, y, g *Array) *Array { return Negative(g) },
+	kernels.Square:        func(x, y, g *Array) *Array { return Multiply(g, Multiply(2.0, x)) },
+	kernels.Sqrt:          func(x, y, g *Array) *Array { return Divide(Multiply(g, 0.5), y) },
+	kernels.Rsqrt:         func(x, y, g *Array) *Array { return Multiply(Multiply(g, -0.5), Divide(y, x)) },
+	kernels.Reciprocal:    func(x, y, g *Array) *Array { return Negative(Multiply(g, Square(y))) },
+	kernels.Exp:           func(x, y, g *Array) *Array { return Multiply(g, y) },
+	kernels.ExpPolynomial: func(x, y, g *Array) *Array { return Multiply(g, y) },
+	kernels.Expm1:         func(x, y, g *Array) *Array { return Multiply(g, Add(y, 1.0)) },
+	kernels.Log:           func(x, y, g *Array) *Array { return Divide(g, x) },
+	kernels.Log2:          func(x, y, g *Array) *Array { return Divide(g, Multiply(x, math.Ln2)) },
+	kernels.Log10:         func(x, y, g *Array) *Array { return Divide(g, Multiply(x, math.Ln10)) },
+	kernels.Log1p:         func(x, y, g *Array) *Array { return Divide(g, Add(x, 1.0)) },
+	kernels.Sigmoid:       func(x, y, g *Array) *Array { return Multiply(g, Multiply(y, Subtract(1.0, y))) },
 	kernels.Erf: func(x, y, g *Array) *Array {
 		return Multiply(g, Multiply(2/math.Sqrt(math.Pi), Exp(Negative(Square(x)))))
 	},

@@ -15,7 +15,7 @@ import (
 // before it is multiplied by w.
 func RMSNormUnfused(x, w *Array, eps float64) *Array {
 	n := asFloat32(x)
-	n = Multiply(n, Rsqrt(Add(Mean(Square(n), []int{-1}, true), eps)))
+	n = Multiply(n, Rsqrt(Add(Multiply(sumNarrow(Square(n)), 1/float64(x.Dim(-1))), eps)))
 	if w == nil {
 		return AsType(n, x.dtype)
 	}
@@ -37,7 +37,7 @@ func RoPEUnfused(x *Array, opt RoPEOptions) *Array {
 	if opt.Freqs != nil {
 		inverse = Reciprocal(AsType(opt.Freqs, metal.Float32))
 	} else {
-		inverse = Exp(Multiply(Arange(0, -float64(half), -1, metal.Float32), math.Log(opt.Base)/float64(half)))
+		inverse = expPolynomial(Multiply(Arange(0, -float64(half), -1, metal.Float32), math.Log(opt.Base)/float64(half)))
 	}
 	theta := Multiply(ExpandDims(positions, 1), inverse)
 	c, s := AsType(Cos(theta), x.dtype), AsType(Sin(theta), x.dtype)
@@ -47,7 +47,7 @@ func RoPEUnfused(x *Array, opt RoPEOptions) *Array {
 
 // SiluUnfused is Silu with the exponential rounded to the dtype on the way.
 func SiluUnfused(a *Array) *Array {
-	e := asFloat32(Exp(Abs(a)))
+	e := asFloat32(expPolynomial(Abs(a)))
 	v := Reciprocal(Add(e, 1.0)) // sigmoid(-|a|)
 	s := AsType(Where(Less(a, 0.0), v, Subtract(1.0, v)), a.dtype)
 	return Multiply(a, apply1(sigmoidOf{}, a.shape, a.dtype, a, s))
@@ -66,16 +66,47 @@ func (sigmoidOf) VJP(c *Cotangents) []*Array {
 	return []*Array{unaryGrads[kernels.Sigmoid](c.In[0], c.Out[0], c.Cot[0]), nil}
 }
 
-// softmaxUnfused is softmax over the last axis with a gradient of single ops,
-// whose sum is kept in the dtype.
-type softmaxUnfused struct{ softmax }
+// expPolynomial is Exp with the bits of MLX's CPU backend.
+func expPolynomial(a *Array) *Array { return unary{kernels.ExpPolynomial, toFloat}.apply(a) }
 
-func (softmaxUnfused) String() string { return "SoftmaxUnfused" }
+// softmaxUnfused is Softmax over the last axis with statistics in float32, summed
+// in order, and a gradient of single ops whose sum is kept in the dtype.
+func softmaxUnfused(a *Array) *Array {
+	x := asFloat32(a)
+	e := expPolynomial(Subtract(x, Max(x, []int{-1}, true)))
+	y := AsType(Multiply(e, Reciprocal(sumNarrow(e))), a.dtype)
+	return apply1(softmaxOf{}, a.shape, a.dtype, a, y)
+}
 
-func (softmaxUnfused) VJP(c *Cotangents) []*Array {
+// softmaxOf is its second input, which is the softmax of the first, with the
+// softmax's gradient.
+type softmaxOf struct{}
+
+func (softmaxOf) String() string            { return "SoftmaxOf" }
+func (softmaxOf) Aliases(outputs int) []int { return []int{1} }
+
+func (softmaxOf) Lower(l *Lowering, in, out []kernels.Tensor) { kernels.Copy(l, in[1], out[0]) }
+
+func (softmaxOf) VJP(c *Cotangents) []*Array {
 	y := c.Out[0]
 	yg := Multiply(y, c.Cot[0])
-	return []*Array{Subtract(yg, Multiply(y, sumNarrow(yg)))}
+	return []*Array{Subtract(yg, Multiply(y, sumNarrow(yg))), nil}
+}
+
+// LogSumExpUnfused is LogSumExp over the last axis, whose gradient has the
+// softmax of the unfused forms.
+func LogSumExpUnfused(a *Array) *Array {
+	shape := append([]int{}, a.shape...)
+	shape[len(shape)-1] = 1
+	return Squeeze(apply1(logSumExpUnfused{}, shape, a.dtype, a), -1)
+}
+
+type logSumExpUnfused struct{ logSumExp }
+
+func (logSumExpUnfused) String() string { return "LogSumExpUnfused" }
+
+func (logSumExpUnfused) VJP(c *Cotangents) []*Array {
+	return []*Array{Multiply(c.Cot[0], softmaxUnfused(c.In[0]))}
 }
 
 // narrowSum adds the last axis in its own dtype, in order.
@@ -84,12 +115,8 @@ type narrowSum struct{}
 // sumNarrow is the sum over the last axis, kept as an extent of 1, rounded to
 // the dtype after every addition.
 func sumNarrow(a *Array) *Array {
-	last := len(a.shape) - 1
-	if a.dtype != metal.Float16 && a.dtype != metal.BFloat16 {
-		return Sum(a, []int{last}, true)
-	}
 	shape := append([]int{}, a.shape...)
-	shape[last] = 1
+	shape[len(shape)-1] = 1
 	return apply1(narrowSum{}, shape, a.dtype, a)
 }
 

@@ -123,8 +123,8 @@ func (r reduceRun) emit(src, dst metal.View, n, chunk int, fromWide, toWide bool
 		FLOPs: int64(r.outer) * int64(n) * int64(r.inner)})
 }
 
-// SumNarrow adds the last axis of x, contiguous and of a 16-bit float dtype, in
-// order, rounding after every addition; out lacks that axis.
+// SumNarrow adds the last axis of x, contiguous and of a float dtype, in order,
+// rounding to it after every addition; out lacks that axis.
 func SumNarrow(e Emitter, x, out Tensor) {
 	rows, n := lastAxis(x)
 	if rows == 0 {

@@ -49,6 +49,25 @@ template <typename T, typename U, typename A>
   out[r] = U(v);
 }
 
+// reduce_narrow: out[o] = sum of x[o, …], rounded to T after every addition, as
+// MLX's CPU backend does.
+template <typename T>
+[[kernel]] void reduce_narrow(
+    device const T* x [[buffer(0)]],
+    device T* out [[buffer(1)]],
+    constant ReduceArgs& args [[buffer(2)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t o = at.x + uint64_t(grid.x) * at.y;
+  if (o < args.outer) {
+    T sum = T(0);
+    for (uint64_t k = 0; k < args.reduce; k++) {
+      sum = T(float(sum) + float(x[o * args.reduce + k]));
+    }
+    out[o] = sum;
+  }
+}
+
 // arg_reduce: the index of the first extreme element; NaN is passed over.
 template <typename T>
 [[kernel]] void arg_reduce(
@@ -96,7 +115,7 @@ instantiate_kernel("reduce_partial_f16", reduce, half, float, float)
 instantiate_kernel("reduce_partial_bf16", reduce, bfloat, float, float)
 instantiate_kernel("reduce_join_f16", reduce, float, half, float)
 instantiate_kernel("reduce_join_bf16", reduce, float, bfloat, float)
-// Sums that round after every addition, as MLX's CPU backend does.
-instantiate_kernel("reduce_narrow_f16", reduce, half, half, half)
-instantiate_kernel("reduce_narrow_bf16", reduce, bfloat, bfloat, bfloat)
+instantiate_kernel("reduce_narrow_f32", reduce_narrow, float)
+instantiate_kernel("reduce_narrow_f16", reduce_narrow, half)
+instantiate_kernel("reduce_narrow_bf16", reduce_narrow, bfloat)
 // clang-format on

@@ -49,11 +49,13 @@ const (
 	IsFinite      UnaryOp = "IsFinite"
 	IsPosInf      UnaryOp = "IsPosInf"
 	IsNegInf      UnaryOp = "IsNegInf"
+	// ExpPolynomial is Exp with the bits of MLX's CPU backend.
+	ExpPolynomial UnaryOp = "ExpPolynomial"
 )
 
 var unaryOps = []UnaryOp{Abs, Negative, Sign, Square, Sqrt, Rsqrt, Reciprocal, Exp, Expm1, Log, Log2, Log10, Log1p, Sigmoid, Erf, ErfInv,
 	Sin, Cos, Tan, ArcSin, ArcCos, ArcTan, Sinh, Cosh, Tanh, ArcSinh, ArcCosh, ArcTanh, Floor, Ceil, Round, LogicalNot, BitwiseInvert,
-	IsNaN, IsInf, IsFinite, IsPosInf, IsNegInf}
+	IsNaN, IsInf, IsFinite, IsPosInf, IsNegInf, ExpPolynomial}
 
 // UnaryOps lists the functions, in the order of their codes.
 func UnaryOps() []UnaryOp { return slices.Clone(unaryOps) }

@@ -50,3 +50,4 @@ struct UnaryArgs {
 #define UNARY_IS_FINITE 35
 #define UNARY_IS_POS_INF 36
 #define UNARY_IS_NEG_INF 37
+#define UNARY_EXP_POLYNOMIAL 38

@@ -86,6 +86,31 @@ METAL_FUNC float log1p_float(float x) {
   return precise::log(u) * (x / (u - 1.0f));
 }
 
+// e^x as MLX's CPU backend computes it, to the bit: 2^t, whole and part apart,
+// by a polynomial. For comparing with it; precise::exp is more precise.
+METAL_FUNC float exp_polynomial_float(float x) {
+  if (isnan(x)) {
+    return x;
+  }
+  if (x > 88.0f) {
+    return INFINITY;
+  }
+  if (x < -88.0f) {
+    return 0.0f;
+  }
+  float t = x * 1.442695f;
+  float whole = floor(t + 0.5f);
+  float part = t - whole;
+  float r = 1.535336188319500e-4f;
+  r = fma(r, part, 1.339887440266574e-3f);
+  r = fma(r, part, 9.618437357674640e-3f);
+  r = fma(r, part, 5.550332471162809e-2f);
+  r = fma(r, part, 2.402264791363012e-1f);
+  r = fma(r, part, 6.931472028550421e-1f);
+  r = fma(r, part, 1.0f);
+  return as_type<float>((int(whole) + 127) << 23) * r;
+}
+
 METAL_FUNC float sigmoid_float(float x) {
   float e = precise::exp(-abs(x));
   return (x < 0.0f ? e : 1.0f) / (1.0f + e);
@@ -133,6 +158,7 @@ METAL_FUNC float unary_float(uint op, float x) {
     case UNARY_FLOOR: return floor(x);
     case UNARY_CEIL: return ceil(x);
     case UNARY_ROUND: return rint(x);
+    case UNARY_EXP_POLYNOMIAL: return exp_polynomial_float(x);
     default: return unary_transcendental(op, x);
   }
 }

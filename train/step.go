@@ -186,7 +186,7 @@ func mlxLoss(logits, targets *graph.Array) *graph.Array {
 	logits = graph.Subtract(logits, graph.StopGradient(graph.Max(logits, []int{1}, true)))
 	score := graph.Squeeze(graph.TakeAlongAxis(logits, graph.Reshape(graph.Maximum(targets, 0), n, 1), 1), 1)
 	mask := graph.GreaterEqual(targets, 0)
-	losses := graph.Multiply(graph.Subtract(graph.LogSumExp(logits, []int{1}, false), score), mask)
+	losses := graph.Multiply(graph.Subtract(graph.LogSumExpUnfused(logits), score), mask)
 	return graph.Divide(graph.Sum(graph.AsType(losses, metal.Float32), nil, false), graph.Sum(graph.AsType(mask, metal.Float32), nil, false))
 }
 

@@ -96,8 +96,39 @@ func transform(c *call) []*graph.Array {
 			}
 		}
 		return one(f(in))
+	case "jvp":
+		half := len(in) / 2
+		outs, pushed := graph.JVP(func(p []*graph.Array) []*graph.Array { return one(fn(p)) }, in[:half], in[half:])
+		return append(outs, pushed...)
+	case "vmap":
+		return c.vmap(func(p []*graph.Array) []*graph.Array { return one(fn(p)) })
+	case "vmap_grad":
+		return c.vmap(func(p []*graph.Array) []*graph.Array {
+			_, g := gradOf(fn, p, []int{0})
+			return g
+		})
 	default:
 		unsupported("transform %s", t)
 	}
 	return nil
+}
+
+// vmap maps fn over the inputs along in_axes: one axis for all, or one for each
+// with None for an input that is not mapped.
+func (c *call) vmap(fn Func) []*graph.Array {
+	axis := func(v any) int {
+		if v == nil {
+			return graph.NotMapped
+		}
+		return intsOf(v, c.name, "axes")[0]
+	}
+	axes := make([]int, len(c.ins))
+	for i := range axes {
+		if list, ok := c.named["in_axes"].([]any); ok {
+			axes[i] = axis(list[i])
+		} else {
+			axes[i] = c.integer("in_axes", 0)
+		}
+	}
+	return graph.VMap(fn, axes, []int{c.integer("out_axes", 0)})(c.ins)
 }

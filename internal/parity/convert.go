@@ -18,9 +18,10 @@ type trajectory struct {
 	Quantization any            `json:"quantization"`
 	FineTuneType string         `json:"fine_tune_type"`
 	LoRA         *struct {
-		Rank    int     `json:"rank"`
-		Scale   float64 `json:"scale"`
-		Dropout float64 `json:"dropout"`
+		Rank    int      `json:"rank"`
+		Scale   float64  `json:"scale"`
+		Dropout float64  `json:"dropout"`
+		Keys    []string `json:"keys"`
 	} `json:"lora"`
 	Optimizer     string         `json:"optimizer"`
 	OptimizerArgs map[string]any `json:"optimizer_args"`
@@ -149,7 +150,11 @@ func writeSettings(path, out string, t trajectory) error {
 		m["optimizer_config"] = map[string]any{name: args}
 	}
 	if t.LoRA != nil {
-		m["lora_parameters"] = map[string]any{"rank": t.LoRA.Rank, "scale": t.LoRA.Scale, "dropout": t.LoRA.Dropout}
+		lora := map[string]any{"rank": t.LoRA.Rank, "scale": t.LoRA.Scale, "dropout": t.LoRA.Dropout}
+		if len(t.LoRA.Keys) > 0 {
+			lora["keys"] = t.LoRA.Keys
+		}
+		m["lora_parameters"] = lora
 		m["resume_adapter_file"] = filepath.Join(out, "adapter.safetensors")
 	}
 	b, err := yaml.Marshal(m)

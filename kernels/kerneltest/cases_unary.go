@@ -11,7 +11,7 @@ import (
 // domains are where the functions of floats are sampled; others take [-8, 8].
 // Every function also meets the special values and all magnitudes.
 var domains = map[kernels.UnaryOp][2]float64{
-	kernels.Exp: {-90, 90}, kernels.Expm1: {-2, 2}, kernels.Log1p: {-0.999, 2}, kernels.Sigmoid: {-100, 100},
+	kernels.Exp: {-90, 90}, kernels.ExpPolynomial: {-1, 1}, kernels.Expm1: {-2, 2}, kernels.Log1p: {-0.999, 2}, kernels.Sigmoid: {-100, 100},
 	kernels.Erf: {-4.5, 4.5}, kernels.ErfInv: {-1, 1}, kernels.ArcSin: {-1, 1}, kernels.ArcCos: {-1, 1}, kernels.ArcTanh: {-1, 1},
 	kernels.ArcCosh: {1, 3}, kernels.Log: {0, 3}, kernels.Log2: {0, 3}, kernels.Log10: {0, 3}, kernels.Sqrt: {0, 9}, kernels.Rsqrt: {0, 9},
 }

@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"hash/crc32"
@@ -32,12 +33,31 @@ func (b *buffer) zones() [][]byte {
 	return [][]byte{b.mapped[:front], b.mapped[front+b.Len():]}
 }
 
+// intactZone is what a page of a redzone holds.
+var intactZone = bytes.Repeat([]byte{zoneByte}, metal.PageSize)
+
 func fillZones(b *buffer) {
 	for _, z := range b.zones() {
-		for i := range z {
-			z[i] = zoneByte
+		for len(z) > 0 {
+			z = z[copy(z, intactZone):]
 		}
 	}
+}
+
+// damagedAt is the first byte of a redzone that was overwritten, -1 for none.
+func damagedAt(z []byte) int {
+	for from := 0; from < len(z); from += len(intactZone) {
+		page := z[from:min(from+len(intactZone), len(z))]
+		if bytes.Equal(page, intactZone[:len(page)]) {
+			continue
+		}
+		for i, c := range page {
+			if c != zoneByte {
+				return from + i
+			}
+		}
+	}
+	return -1
 }
 
 // span is a range of bytes of a buffer.
@@ -140,17 +160,16 @@ func (d *Device) checkZones(i int, kernel string) error {
 	defer d.mu.Unlock()
 	for b := range d.blocks {
 		for side, z := range b.zones() {
-			for at, c := range z {
-				if c == zoneByte {
-					continue
-				}
-				where := fmt.Sprintf("%d bytes before a buffer of %d", len(z)-at, b.Len())
-				if side == 1 {
-					where = fmt.Sprintf("%d bytes after a buffer of %d", at, b.Len())
-				}
-				fillZones(b)
-				return fmt.Errorf("soft: dispatch %d, %s: wrote %s", i, kernel, where)
+			at := damagedAt(z)
+			if at < 0 {
+				continue
 			}
+			where := fmt.Sprintf("%d bytes before a buffer of %d", len(z)-at, b.Len())
+			if side == 1 {
+				where = fmt.Sprintf("%d bytes after a buffer of %d", at, b.Len())
+			}
+			fillZones(b)
+			return fmt.Errorf("soft: dispatch %d, %s: wrote %s", i, kernel, where)
 		}
 	}
 	return nil

@@ -22,8 +22,7 @@ ABSENT = re.compile(r"nn\.(Quantized|Conv|.*Pool|GroupNorm|ALiBi|Sinusoidal)")  
 
 
 def absent(case):
-    transform = case["attrs"].get("transform", "")
-    return ABSENT.match(case["op"]) or "quantized" in case["attrs"] or transform == "jvp" or transform.startswith("vmap")
+    return ABSENT.match(case["op"]) or "quantized" in case["attrs"]
 
 
 def read(path):
