@@ -37,3 +37,17 @@ func TestSortOfManyBlocks(t *testing.T) {
 		require.Equal(t, float64(i), got[i])
 	}
 }
+
+// TestVMapOfScansAndSorts maps over columns: the same as the op on rows.
+func TestVMapOfScansAndSorts(t *testing.T) {
+	x := graph.FromSlice([]float32{3, 1, 2, -1, 5, 0}, 3, 2)
+	fn := func(in arrays) arrays {
+		product := func(p arrays) arrays { return arrays{graph.CumProd(p[0], 0, graph.ScanOptions{})} }
+		_, grads := graph.VJP(product, in, arrays{graph.FromSlice([]float32{1, 10, 100})})
+		return arrays{graph.CumSum(in[0], 0, graph.ScanOptions{}), graph.Sort(in[0], 0), grads[0]}
+	}
+	out := graph.VMap(fn, []int{1}, nil)(arrays{x})
+	require.Equal(t, []float64{3, 5, 10, 1, 0, 0}, read(t, out[0]))
+	require.Equal(t, []float64{2, 3, 5, -1, 0, 1}, read(t, out[1]))
+	require.Equal(t, []float64{1 + 20 + 1000, 30 + 1500, 600, 1 - 10, 10, -100}, read(t, out[2]))
+}

@@ -25,6 +25,7 @@ func (op softmaxOf) VMap(b *Batch) []*Array        { return b.all(op) }
 func (op logSumExpUnfused) VMap(b *Batch) []*Array { return b.all(op) }
 func (op narrowSum) VMap(b *Batch) []*Array        { return b.all(op) }
 func (op logSumExp) VMap(b *Batch) []*Array        { return b.all(op) }
+func (op argSort) VMap(b *Batch) []*Array          { return b.all(op) }
 
 // VMap of a tracer is nothing: the gradient it served is part of the graph by
 // now.
@@ -37,6 +38,16 @@ func (op gatherAxis) VMap(b *Batch) []*Array  { return b.all(gatherAxis{op.axis 
 func (op scatterAxis) VMap(b *Batch) []*Array { return b.all(scatterAxis{op.axis + 1, op.add}) }
 
 func (op argReduce) VMap(b *Batch) []*Array {
+	op.axis++
+	return b.all(op)
+}
+
+func (op scan) VMap(b *Batch) []*Array {
+	op.axis++
+	return b.all(op)
+}
+
+func (op linearScan) VMap(b *Batch) []*Array {
 	op.axis++
 	return b.all(op)
 }
