@@ -66,7 +66,7 @@ func (t Term) resolve(d int) span {
 		}
 		return min(max(v, lo), hi)
 	}
-	stop := hi
+	var stop int
 	if s.step > 0 {
 		s.start, stop = bound(t.start, lo), bound(t.stop, hi)
 		s.n = max(0, (stop-s.start+s.step-1)/s.step)

@@ -11,9 +11,9 @@ const (
 
 // normArgs mirrors NormArgs of rms_norm.h.
 type normArgs struct {
-	rows, n                     uint32
-	eps                         float32
-	weighted, wantDw, blockRows uint32
+	rows, n             uint32
+	eps                 float32
+	weighted, blockRows uint32
 }
 
 func newNormArgs(x, w Tensor, eps float32) normArgs {

@@ -8,6 +8,5 @@ struct NormArgs {
   uint32_t n;
   float eps;
   uint32_t weighted; // w is there; otherwise the binding repeats x
-  uint32_t wantDw;   // the gradient of w (and b) is asked for
   uint32_t blockRows; // rows whose contributions to dw one threadgroup adds
 };

@@ -43,6 +43,7 @@ const stateVersion = 1
 // checkpoint file names.
 const (
 	adapterFile   = "adapters.safetensors"
+	bestFile      = "best_" + adapterFile
 	configFile    = "adapter_config.json"
 	stateFile     = "state.json"
 	optimizerFile = "optimizer.safetensors.zst"
@@ -72,13 +73,24 @@ func SaveCheckpoint(dir string, set *ParamSet, c *Checkpoint, adapterConfig []by
 	if err := writeCheckpoint(tmp, set, c, adapterConfig); err != nil {
 		return "", fmt.Errorf("checkpoint %s: %w", final, err)
 	}
-	if err := os.RemoveAll(final); err != nil {
-		return "", fmt.Errorf("checkpoint %s: %w", final, err)
-	}
-	if err := os.Rename(tmp, final); err != nil {
+	if err := replaceDir(tmp, final); err != nil {
 		return "", fmt.Errorf("checkpoint %s: %w", final, err)
 	}
 	return final, syncDir(root)
+}
+
+// replaceDir moves tmp to final. A folder that is there already, of the same
+// iteration, is moved aside first and removed when the new one is in its place.
+func replaceDir(tmp, final string) error {
+	old := tmp + "-old"
+	err := os.Rename(final, old)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if err := os.Rename(tmp, final); err != nil {
+		return err
+	}
+	return os.RemoveAll(old)
 }
 
 func writeCheckpoint(tmp string, set *ParamSet, c *Checkpoint, adapterConfig []byte) error {
@@ -250,9 +262,13 @@ func checkpoints(dir string) ([]string, error) {
 // pruneCheckpoints keeps the newest n checkpoints (0: all) and removes what an
 // interrupted save left behind.
 func pruneCheckpoints(dir string, n int) error {
-	leftovers, err := filepath.Glob(filepath.Join(dir, checkpointDir, ".tmp-*"))
-	if err != nil {
-		return err
+	var leftovers []string
+	for _, name := range []string{filepath.Join(checkpointDir, ".tmp-*"), "." + adapterFile + ".*.tmp", "." + bestFile + ".*.tmp", "." + configFile + ".*.tmp"} {
+		found, err := filepath.Glob(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		leftovers = append(leftovers, found...)
 	}
 	all, err := checkpoints(dir)
 	if err != nil {

@@ -7,15 +7,14 @@ type Event interface{ event() }
 
 // Started tells what a run is about to do.
 type Started struct {
-	Device, DeviceReason   string
-	Model                  string
-	Trainable, Total       int64 // parameters
-	Examples, ValExamples  int
-	Iters, FirstIter       int
-	Plan                   PlanReport
-	Warnings               []string
-	ResumedFrom            string
-	TokensPerMicro, Warmup int
+	Device, DeviceReason  string
+	Model                 string
+	Trainable, Total      int64 // parameters
+	Examples, ValExamples int
+	Iters, FirstIter      int
+	Plan                  PlanReport
+	Warnings              []string
+	ResumedFrom           string
 }
 
 // Progress reports on the micro-batches since the last report.
@@ -29,7 +28,6 @@ type Progress struct {
 	SupervisedPerSec float64 // tokens that count in the loss
 	TrainedTokens    int64
 	PeakBytes        int64
-	Epoch            int
 }
 
 // Step follows every micro-batch, for a progress bar.

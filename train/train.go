@@ -151,6 +151,11 @@ func (r *run) loop(ctx context.Context) error {
 			break
 		}
 		if r.state.Iter >= cfg.Iters {
+			if !r.due { // the run that made the last checkpoint may have died before this
+				if err := r.publish(); err != nil {
+					return err
+				}
+			}
 			break
 		}
 		if err := r.microStep(ctx); err != nil {
@@ -314,7 +319,7 @@ func (r *run) validate(ctx context.Context) (stop bool, err error) {
 	if best {
 		r.state.BestVal, r.state.BestIter, r.state.BadEvals = &loss, r.state.Iter, 0
 		if r.state.Iter > 0 {
-			err = r.saveAdapter(filepath.Join(r.cfg.AdapterPath, "best_"+adapterFile))
+			err = r.saveAdapter(filepath.Join(r.cfg.AdapterPath, bestFile))
 		}
 	} else {
 		r.state.BadEvals++
@@ -385,13 +390,22 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
-	if err := writeBytes(filepath.Join(r.cfg.AdapterPath, configFile), config); err != nil {
+	if err := r.publish(); err != nil {
+		return err
+	}
+	r.report(Saved{Iter: r.state.Iter, Path: path})
+	return nil
+}
+
+// publish writes the adapter at its usual place, and drops what is no longer
+// wanted.
+func (r *run) publish() error {
+	if err := writeBytes(filepath.Join(r.cfg.AdapterPath, configFile), AdapterConfig(r.cfg)); err != nil {
 		return err
 	}
 	if err := r.saveAdapter(filepath.Join(r.cfg.AdapterPath, adapterFile)); err != nil {
 		return err
 	}
-	r.report(Saved{Iter: r.state.Iter, Path: path})
 	return pruneCheckpoints(r.cfg.AdapterPath, r.cfg.SaveTotalLimit)
 }
 

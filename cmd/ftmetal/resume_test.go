@@ -167,3 +167,18 @@ func TestInterruptSavesAndTellsHowToGoOn(t *testing.T) {
 		require.True(t, w[name] != "" && w[name] == g[name], "%s differs", name)
 	}
 }
+
+// A run that died between its last checkpoint and the adapter's usual place is
+// completed by resuming it.
+func TestResumeOfAFinishedRunWritesTheAdapter(t *testing.T) {
+	model, data := tiny(t, "llama_fp32_lora_adam")
+	whole, part := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "a")
+	out, err := program(t, nil, resumeArgs(model, data, whole)...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, os.CopyFS(part, os.DirFS(whole)))
+	require.NoError(t, os.Remove(filepath.Join(part, "adapters.safetensors")))
+	require.NoError(t, os.Remove(filepath.Join(part, "adapter_config.json")))
+	out, err = program(t, nil, append(resumeArgs(model, data, part), "--resume", "auto")...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	requireSameFiles(t, whole, part)
+}

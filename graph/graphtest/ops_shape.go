@@ -1,7 +1,6 @@
 package graphtest
 
 import (
-	"math"
 	"slices"
 
 	"github.com/ftmetal/ftmetal/graph"
@@ -161,7 +160,8 @@ func arange(c *call) *graph.Array {
 			unsupported("arange of %v", x)
 		}
 	}
-	start, stop, step := 0.0, math.NaN(), 1.0
+	var stop float64
+	start, step := 0.0, 1.0
 	switch len(numbers) {
 	case 1:
 		stop = numbers[0]

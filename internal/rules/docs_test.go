@@ -147,7 +147,7 @@ func TestNamedVariablesExist(t *testing.T) {
 func TestDocsNameWhatExists(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	require.NoError(t, err)
-	target := regexp.MustCompile("\\bmake ([a-z][a-z-]+)")
+	target := regexp.MustCompile(`\bmake ([a-z][a-z-]+)`)
 	file := regexp.MustCompile("`([a-z_]+/[A-Za-z0-9_./-]+\\.(go|metal|h|cpp|md|sh|yaml|py))`")
 	sources(t, []string{".md"}, func(path, text string) {
 		for _, m := range target.FindAllStringSubmatch(text, -1) {

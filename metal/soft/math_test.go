@@ -232,9 +232,7 @@ func TestFloat16Conversions(t *testing.T) {
 			if v != v || math.IsInf(float64(v), 0) {
 				continue
 			}
-			for _, w := range []float32{v, math.Nextafter32(v, 0), math.Nextafter32(v, math.MaxFloat32), -v} {
-				halfway = append(halfway, w)
-			}
+			halfway = append(halfway, v, math.Nextafter32(v, 0), math.Nextafter32(v, math.MaxFloat32), -v)
 		}
 		halfway = append(halfway, 65504, 65519, 65520, 65536, 1e9, math.MaxFloat32, 1e-30, 1e-45, 0, -1e-45)
 		n := len(halfway)

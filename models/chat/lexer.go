@@ -225,12 +225,8 @@ func tagEnd(s string, at int, end string) int {
 }
 
 func (l *lexer) comment(start int) {
-	for at := start; at < len(l.src); at++ {
-		k := strings.Index(l.src[at:], "#}")
-		if k < 0 {
-			break
-		}
-		at += k
+	if k := strings.Index(l.src[start:], "#}"); k >= 0 {
+		at := start + k
 		if at > start && (l.src[at-1] == '-' || l.src[at-1] == '+') {
 			at--
 		}

@@ -34,8 +34,6 @@ type function struct {
 	kernel   bool
 }
 
-func (f *function) key() string { return fmt.Sprintf("%s::%s/%d", f.scope, f.name, len(f.params)) }
-
 // structure is a struct with its body.
 type structure struct {
 	name string
