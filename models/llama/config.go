@@ -71,12 +71,15 @@ func ParseConfig(raw []byte) (*Config, error) {
 
 func (c *Config) validate() error {
 	for _, f := range []struct {
-		key   string
-		value int
-	}{{"hidden_size", c.HiddenSize}, {"num_hidden_layers", c.NumHiddenLayers}, {"intermediate_size", c.IntermediateSize},
-		{"num_attention_heads", c.NumAttentionHeads}, {"vocab_size", c.VocabSize}} {
-		if f.value <= 0 || f.value > 1<<24 {
+		key         string
+		value, most int
+	}{{"hidden_size", c.HiddenSize, 1 << 24}, {"num_hidden_layers", c.NumHiddenLayers, 1 << 12}, {"intermediate_size", c.IntermediateSize, 1 << 24},
+		{"num_attention_heads", c.NumAttentionHeads, 1 << 16}, {"vocab_size", c.VocabSize, 1 << 24}} {
+		if f.value <= 0 {
 			return fmt.Errorf("config.json: %s is %d, want a positive number", f.key, f.value)
+		}
+		if f.value > f.most {
+			return fmt.Errorf("config.json: %s is %d, want at most %d", f.key, f.value, f.most)
 		}
 	}
 	if c.HeadDim == 0 && c.HiddenSize%c.NumAttentionHeads != 0 {
@@ -85,8 +88,8 @@ func (c *Config) validate() error {
 	if c.NumKeyValueHeads < 0 || c.NumAttentionHeads%c.kvHeads() != 0 {
 		return fmt.Errorf("config.json: num_attention_heads %d is not a multiple of num_key_value_heads %d", c.NumAttentionHeads, c.NumKeyValueHeads)
 	}
-	if d := c.headDim(); d <= 0 || d%2 != 0 {
-		return fmt.Errorf("config.json: head_dim is %d, want even", d)
+	if d := c.headDim(); d <= 0 || d%2 != 0 || d > 1<<16 {
+		return fmt.Errorf("config.json: head_dim is %d, want an even number up to 65536", d)
 	}
 	if c.HiddenAct != "" && c.HiddenAct != "silu" {
 		return fmt.Errorf("config.json: hidden_act is %q, want \"silu\"", c.HiddenAct)
