@@ -29,6 +29,10 @@ var composites = map[string]func(in []*graph.Array) *graph.Array{
 		loss := graph.Mean(graph.LogAddExp(0, graph.Multiply(graph.Negative(y), graph.Matmul(x, w))), nil, false)
 		return graph.Add(loss, graph.Multiply(0.01, graph.Sum(graph.Multiply(w, w), nil, false)))
 	},
+	"norms": func(in []*graph.Array) *graph.Array {
+		x := in[0]
+		return graph.Sum(graph.Multiply(graph.RMSNorm(x, in[1], 1e-5), graph.CumSum(x, -1, graph.ScanOptions{})), nil, false)
+	},
 	"gatherloss": func(in []*graph.Array) *graph.Array {
 		e := in[0]
 		return graph.Mean(graph.Square(graph.Matmul(graph.Take(e, in[1], 0), graph.Transpose(e))), nil, false)
