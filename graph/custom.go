@@ -15,11 +15,13 @@ type customized struct {
 // that fn captures count as constants. Mirrors mx.custom_function.
 func CustomFunction(fn func([]*Array) []*Array, vjp func(primals, cotangents, outputs []*Array) []*Array) func([]*Array) []*Array {
 	return func(args []*Array) []*Array {
-		return customOutputs(customized{checkpointed{fn, len(args)}, vjp}, args, fn(args))
+		return functionOutputs(customized{checkpointed{fn, len(args)}, vjp}, args, fn(args))
 	}
 }
 
-func customOutputs(op Op, args, inner []*Array) []*Array {
+// functionOutputs is the outputs of a node that stands for a function: its
+// inputs are the function's, args, and then the function's outputs, inner.
+func functionOutputs(op Op, args, inner []*Array) []*Array {
 	outs := make([]*Array, len(inner))
 	for i, o := range inner {
 		outs[i] = &Array{shape: o.shape, dtype: o.dtype}

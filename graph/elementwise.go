@@ -52,9 +52,6 @@ func NanToNum(a *Array, nan, posInf, negInf float64) *Array {
 	return Where(IsNegInf(a), negInf, a)
 }
 
-// Lowest is the most negative finite value of a floating-point dtype.
-func Lowest(dt metal.DType) float64 { return lowest(dt) }
-
 // LogicalXor is true where one of both is non-zero. Mirrors mx.logical_xor.
 func LogicalXor(a, b any) *Array { return NotEqual(truth("LogicalXor", a), truth("LogicalXor", b)) }
 

@@ -230,17 +230,11 @@ func upload(rt *Runtime, a *Array) error {
 
 // Bytes evaluates a and returns a copy of its elements in row-major order.
 func Bytes(ctx context.Context, a *Array) ([]byte, error) {
-	if a.data == nil || (a.data.host == nil && !a.tensor().Contiguous()) {
-		b := apply1(contiguous{}, a.shape, a.dtype, a)
-		if a.data == nil {
-			if err := Eval(ctx, a); err != nil {
-				return nil, err
-			}
-			b = a
-		} else if err := Eval(ctx, b); err != nil {
-			return nil, err
-		}
-		a = b
+	if a.data != nil && a.data.host == nil && !a.tensor().Contiguous() {
+		a = Contiguous(a)
+	}
+	if err := Eval(ctx, a); err != nil {
+		return nil, err
 	}
 	if a.data.host != nil {
 		return append([]byte{}, a.data.host...), nil

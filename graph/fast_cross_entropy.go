@@ -37,11 +37,7 @@ func chunkRows(rows, vocab int) int {
 
 func (linearCrossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {
 	h, w := l.Contiguous(in[0]), l.Contiguous(in[1])
-	lse, dh0 := l.orScratch(out[1]), out[2]
-	if !l.Wanted(dh0) {
-		dh0 = kernels.Tensor{}
-	}
-	kernels.LinearCrossEntropy(l, h, w, l.Contiguous(in[2]), out[0], lse, dh0, chunkRows(h.Shape[0], w.Shape[0]))
+	kernels.LinearCrossEntropy(l, h, w, l.Contiguous(in[2]), out[0], l.orScratch(out[1]), out[2], chunkRows(h.Shape[0], w.Shape[0]))
 }
 
 func (linearCrossEntropy) VJP(c *Cotangents) []*Array {
@@ -66,11 +62,7 @@ func (linearCrossEntropyVJP) String() string { return "LinearCrossEntropyVJP" }
 
 func (linearCrossEntropyVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
 	h, w := l.Contiguous(in[0]), l.Contiguous(in[1])
-	var dw kernels.Tensor
-	if l.Wanted(out[1]) {
-		dw = out[1]
-	}
-	kernels.LinearCrossEntropyVJP(l, h, w, l.Contiguous(in[2]), in[3], l.Contiguous(in[4]), out[0], dw, chunkRows(h.Shape[0], w.Shape[0]))
+	kernels.LinearCrossEntropyVJP(l, h, w, l.Contiguous(in[2]), in[3], l.Contiguous(in[4]), out[0], out[1], chunkRows(h.Shape[0], w.Shape[0]))
 }
 
 // VJP differentiates the composed form of the gradient, a function of h, w and

@@ -51,14 +51,8 @@ type layerNormVJP struct{ layerNorm }
 func (op layerNormVJP) String() string { return fmt.Sprintf("LayerNormVJP{%g}", op.eps) }
 
 func (op layerNormVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
-	optional := func(t kernels.Tensor) kernels.Tensor {
-		if l.Wanted(t) {
-			return t
-		}
-		return kernels.Tensor{}
-	}
 	kernels.LayerNormVJP(l, rowsOf(l.Contiguous(in[0])), l.Contiguous(in[1]), rowsOf(l.Contiguous(in[3])), rowsOf(out[0]),
-		optional(out[1]), optional(out[2]), op.eps)
+		out[1], out[2], op.eps)
 }
 
 // VJP differentiates the composed form of the gradient.

@@ -28,12 +28,8 @@ func (op rmsNorm) String() string { return fmt.Sprintf("RMSNorm{%g}", op.eps) }
 
 // rowsOf is t as [rows, n].
 func rowsOf(t kernels.Tensor) kernels.Tensor {
-	n := t.Shape[len(t.Shape)-1]
-	rows := 1
-	for _, d := range t.Shape[:len(t.Shape)-1] {
-		rows *= d
-	}
-	return kernels.Contig(t.View, t.DType, rows, n)
+	last := len(t.Shape) - 1
+	return kernels.Contig(t.View, t.DType, sizeOf(t.Shape[:last]), t.Shape[last])
 }
 
 func (op rmsNorm) Lower(l *Lowering, in, out []kernels.Tensor) {
@@ -72,7 +68,7 @@ func (op rmsNormVJP) Lower(l *Lowering, in, out []kernels.Tensor) {
 	if op.weighted {
 		w = l.Contiguous(in[1])
 	}
-	if len(out) > 1 && l.Wanted(out[1]) {
+	if len(out) > 1 {
 		dw = out[1]
 	}
 	kernels.RMSNormVJP(l, x, w, dy, rowsOf(out[0]), dw, op.eps)

@@ -74,8 +74,8 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 	group := h / hk
 	split := Reshape(q, b, hk, group, tq, q.shape[3])
 	scores := Matmul(split, SwapAxes(ExpandDims(k, 2), -1, -2)) // [b,hk,group,tq,tk]
-	hide := func(visible *Array) {
-		scores = Where(visible, scores, Scalar(lowest(dt), dt))
+	hide := func(visible *Array) {                              // a row that is hidden whole becomes the uniform average, as in MLX
+		scores = Where(visible, scores, Scalar(Lowest(dt), dt))
 	}
 	if opt.Causal {
 		rows, cols := Arange(float64(tk-tq), float64(tk), 1, metal.Int32), Arange(0, float64(tk), 1, metal.Int32)
@@ -105,9 +105,8 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 	return Reshape(out, b, h, tq, v.shape[3])
 }
 
-// lowest is the most negative finite value of dt: a row that is hidden whole
-// becomes the uniform average, as in MLX.
-func lowest(dt metal.DType) float64 {
+// Lowest is the most negative finite value of a floating-point dtype.
+func Lowest(dt metal.DType) float64 {
 	switch dt {
 	case metal.Float16:
 		return -65504
@@ -142,10 +141,7 @@ func (op sdpa) OutStrides(output int, in []kernels.Tensor, shape []int) []int {
 
 func (op sdpa) Lower(l *Lowering, in, out []kernels.Tensor) {
 	s := op.operands(l, in)
-	s.Out = out[0]
-	if l.Wanted(out[1]) {
-		s.LSE = out[1]
-	}
+	s.Out, s.LSE = out[0], out[1]
 	kernels.SDPA(l, s)
 }
 

@@ -244,13 +244,7 @@ type checkpointed struct {
 // argument. Mirrors mx.checkpoint.
 func Checkpoint(fn func([]*Array) []*Array) func([]*Array) []*Array {
 	return func(args []*Array) []*Array {
-		inner := fn(args)
-		outs := make([]*Array, len(inner))
-		for i, o := range inner {
-			outs[i] = &Array{shape: o.shape, dtype: o.dtype}
-		}
-		in := append(slices.Clone(args), inner...)
-		return apply(checkpointed{fn, len(args)}, in, outs...)
+		return functionOutputs(checkpointed{fn, len(args)}, args, fn(args))
 	}
 }
 

@@ -92,10 +92,7 @@ func (scatterAdd) String() string { return "ScatterAdd" }
 func (scatterAdd) Lower(l *Lowering, in, out []kernels.Tensor) {
 	n := in[0].Size()
 	ids, rows := l.Contiguous(in[0]), l.Contiguous(in[1])
-	width := 1
-	for _, d := range out[0].Shape[1:] {
-		width *= d
-	}
+	width := sizeOf(out[0].Shape[1:])
 	kernels.ScatterAdd(l, kernels.Contig(ids.View, ids.DType, n), kernels.Contig(rows.View, rows.DType, n, width),
 		kernels.Contig(out[0].View, out[0].DType, out[0].Shape[0], width))
 }

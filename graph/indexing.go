@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 )
 
@@ -259,12 +260,7 @@ func (p *indexPlan) advanced(t Term) bool {
 // positions is where each element of the result lies in the flattened array.
 func (p *indexPlan) positions() *Array {
 	shape, place, block, picked := p.layout()
-	stride := 1
-	strides := make([]int, len(p.a.shape))
-	for i := len(strides) - 1; i >= 0; i-- {
-		strides[i] = stride
-		stride *= p.a.shape[i]
-	}
+	strides := kernels.RowMajor(p.a.shape)
 	offset := 0
 	var sum *Array
 	add := func(x *Array) {
@@ -282,9 +278,7 @@ func (p *indexPlan) positions() *Array {
 		case termSpan:
 			s := p.spans[i]
 			offset += s.start * strides[ax]
-			along := slices.Repeat([]int{1}, len(shape))
-			along[place[i]] = s.n
-			add(Reshape(Multiply(Arange(0, float64(s.n), 1, metal.Int32), s.step*strides[ax]), along...))
+			add(alongAxis(Multiply(Arange(0, float64(s.n), 1, metal.Int32), s.step*strides[ax]), place[i], len(shape)))
 		case termArray:
 			idx := AsType(t.array, metal.Int32)
 			idx = Where(Less(idx, 0), Add(idx, p.a.shape[ax]), idx)
@@ -399,9 +393,7 @@ func dynamicTerms(op string, a, start *Array, axes, sizes []int) []Term {
 				idx = Add(idx, Clip(first, 0, a.shape[i]-sizes[i]))
 			}
 		}
-		along := slices.Repeat([]int{1}, n)
-		along[i] = sizes[i]
-		terms[i] = Pick(Reshape(idx, along...))
+		terms[i] = Pick(alongAxis(idx, i, n))
 	}
 	return terms
 }

@@ -273,9 +273,7 @@ func Meshgrid(xy bool, vectors ...*Array) []*Array {
 	}
 	out := make([]*Array, n)
 	for i, v := range vectors {
-		along := slices.Repeat([]int{1}, n)
-		along[i] = v.shape[0]
-		out[i] = BroadcastTo(Reshape(v, along...), shape)
+		out[i] = BroadcastTo(alongAxis(v, i, n), shape)
 		if xy && n > 1 {
 			out[i] = SwapAxes(out[i], 0, 1)
 		}
@@ -289,9 +287,7 @@ func AsStrided(a *Array, shape, strides []int, offset int) *Array {
 	check(len(shape) == len(strides), "AsStrided", "shape %v and strides %v", shape, strides)
 	pos := Full(slices.Repeat([]int{1}, len(shape)), float64(offset), metal.Int32)
 	for i, d := range shape {
-		along := slices.Repeat([]int{1}, len(shape))
-		along[i] = d
-		pos = Add(pos, Reshape(Multiply(Arange(0, float64(d), 1, metal.Int32), strides[i]), along...))
+		pos = Add(pos, alongAxis(Multiply(Arange(0, float64(d), 1, metal.Int32), strides[i]), i, len(shape)))
 	}
 	return Take(Reshape(a, -1), pos, 0)
 }

@@ -77,21 +77,17 @@ func (l *Lowering) Contiguous(t kernels.Tensor) kernels.Tensor {
 	if t.Contiguous() {
 		return t
 	}
-	c := kernels.Contig(l.Scratch(int64(t.Size())*int64(t.DType.Size())), t.DType, t.Shape...)
+	c := kernels.Scratch(l, t.DType, t.Shape...)
 	kernels.Copy(l, t, c)
 	return c
 }
 
-// Wanted reports whether anything uses the array that t was made for; ops with
-// optional outputs skip those that are not.
-func (l *Lowering) Wanted(t kernels.Tensor) bool { return t.View.Buf != nil }
-
-// orScratch is t, or scratch memory for an output that nobody wants.
+// orScratch is t, or scratch memory for an output that nobody uses.
 func (l *Lowering) orScratch(t kernels.Tensor) kernels.Tensor {
-	if l.Wanted(t) {
+	if t.Bound() {
 		return t
 	}
-	return kernels.Contig(l.Scratch(int64(t.Size())*int64(t.DType.Size())), t.DType, t.Shape...)
+	return kernels.Scratch(l, t.DType, t.Shape...)
 }
 
 func (l *Lowering) newSlot(size int64, label string) *slot {
@@ -169,7 +165,7 @@ func (l *Lowering) placeThrough(x *Array, w kernels.Tensor) {
 		x = x.node.in[0]
 		w.Shape, w.Strides = x.shape, kernels.RowMajor(x.shape)
 	}
-	if l.uses[x] != 1 || x.data != nil || x.node == nil || l.isArg(x) || l.placed[x].View.Buf != nil {
+	if l.uses[x] != 1 || x.data != nil || x.node == nil || l.isArg(x) || l.placed[x].Bound() {
 		return
 	}
 	if _, isView := x.node.op.(viewer); isView {
@@ -236,7 +232,7 @@ func (l *Lowering) lowerNode(n *node) {
 					out[i].Strides = strides
 				}
 			}
-		default: // nobody needs it: the op decides by Wanted
+		default: // nobody uses it: launch functions skip what has no view
 			out[i] = kernels.Tensor{DType: o.dtype, Shape: o.shape, Strides: kernels.RowMajor(o.shape)}
 		}
 	}

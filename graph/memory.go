@@ -25,7 +25,8 @@ func planMemory(list []metal.Dispatch, slots []*slot) int64 {
 			touch(v, i)
 		}
 	}
-	if debug.Reuse() {
+	reuse := debug.Reuse()
+	if reuse {
 		for i := range list {
 			shareInPlace(&list[i], i)
 		}
@@ -36,7 +37,7 @@ func planMemory(list []metal.Dispatch, slots []*slot) int64 {
 			owners = append(owners, s)
 		}
 	}
-	return layout(owners)
+	return layout(owners, reuse)
 }
 
 func touch(v metal.View, at int) {
@@ -101,7 +102,8 @@ func canShare(d *metal.Dispatch, at int, out *slot, j int) bool {
 
 // layout places slots so that no two that live at the same time overlap: the
 // largest first, each at the lowest offset that is free during its lifetime.
-func layout(slots []*slot) int64 {
+// Without reuse all count as alive throughout.
+func layout(slots []*slot, reuse bool) int64 {
 	order := slices.Clone(slots)
 	slices.SortStableFunc(order, func(a, b *slot) int {
 		if c := cmp.Compare(b.size, a.size); c != 0 {
@@ -114,7 +116,7 @@ func layout(slots []*slot) int64 {
 	for _, s := range order {
 		at := int64(0)
 		for _, p := range placed {
-			if debug.Reuse() && (p.last < s.first || s.last < p.first) {
+			if reuse && (p.last < s.first || s.last < p.first) {
 				continue
 			}
 			if at+s.size <= p.off {

@@ -70,7 +70,7 @@ func (adamW) String() string { return "AdamW" }
 
 func (op adamW) Lower(l *Lowering, in, out []kernels.Tensor) {
 	var low kernels.Tensor
-	if len(out) > 3 && l.Wanted(out[3]) {
+	if len(out) > 3 {
 		low = out[3]
 	}
 	kernels.AdamW(l, l.Contiguous(in[0]), l.Contiguous(in[1]), l.Contiguous(in[2]), l.Contiguous(in[3]), l.Contiguous(in[4]),

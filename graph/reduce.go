@@ -38,17 +38,10 @@ func (op reduce) VJP(c *Cotangents) []*Array {
 // prodGrad multiplies, for each element, all others of its group: a loop over
 // the group keeps it exact where elements are zero.
 func prodGrad(x, g *Array, axes []int) *Array {
-	n := 1
-	rest := []int{}
-	for i, d := range x.shape {
-		if slices.Contains(axes, i) {
-			n *= d
-		} else {
-			rest = append(rest, i)
-		}
-	}
-	perm := append(slices.Clone(rest), axes...)
-	flat := Reshape(Transpose(x, perm...), -1, n) // [groups, n]
+	f := foldOf("Prod", x.shape, axes)
+	rows := f.rows(x)
+	n := rows.Dim(-1)
+	flat := Reshape(rows, -1, n) // [groups, n]
 	parts := make([]*Array, n)
 	for i := range n {
 		others := []*Array{}
@@ -64,46 +57,81 @@ func prodGrad(x, g *Array, axes []int) *Array {
 		}
 		parts[i] = Prod(Concatenate(others, 1), []int{1}, true)
 	}
-	permuted := make([]int, len(perm))
-	inverse := make([]int, len(perm))
-	for i, ax := range perm {
-		permuted[i], inverse[ax] = x.shape[ax], i
-	}
-	return Multiply(Transpose(Reshape(Concatenate(parts, 1), permuted...), inverse...), g)
+	return Multiply(unpermuted(Concatenate(parts, 1), x.shape, f.perm()), g)
 }
 
 // apply normalises the axes (nil means all) and drops them unless keep is set.
 func (op reduce) apply(a *Array, dt metal.DType, axes []int, keep bool) *Array {
-	name := string(op.op)
-	if axes == nil {
-		for i := range a.shape {
-			axes = append(axes, i)
-		}
-	}
-	drop := make([]bool, len(a.shape))
-	for _, ax := range axes {
-		ax = normAxis(name, ax, len(a.shape))
-		check(!drop[ax], name, "axis %d is repeated in %v", ax, axes)
-		drop[ax] = true
-	}
-	op.axes = []int{}
-	kept, short := slices.Clone(a.shape), []int{}
-	for i, d := range a.shape {
-		if drop[i] {
-			op.axes = append(op.axes, i)
-			kept[i] = 1
-		} else {
-			short = append(short, d)
-		}
-	}
+	f := foldOf(string(op.op), a.shape, axes)
+	op.axes = f.inside
 	r := AsType(a, dt)
 	if len(op.axes) > 0 {
-		r = apply1(op, kept, dt, r)
+		r = apply1(op, f.kept, dt, r)
 	}
+	return f.shaped(r, keep)
+}
+
+// fold is how the axes of a shape divide: those that are folded, and the others.
+type fold struct {
+	outside, inside []int // ascending
+	kept, short     []int // the shape with the folded axes as 1, and without them
+}
+
+// foldOf folds the given axes of shape (nil: all).
+func foldOf(op string, shape, axes []int) fold {
+	drop := make([]bool, len(shape))
+	for _, ax := range axes {
+		ax = normAxis(op, ax, len(shape))
+		check(!drop[ax], op, "axis %d is repeated in %v", ax, axes)
+		drop[ax] = true
+	}
+	f := fold{inside: []int{}, kept: slices.Clone(shape), short: []int{}}
+	for i, d := range shape {
+		if axes == nil || drop[i] {
+			f.inside, f.kept[i] = append(f.inside, i), 1
+		} else {
+			f.outside, f.short = append(f.outside, i), append(f.short, d)
+		}
+	}
+	return f
+}
+
+// shaped is r, one element for each of the axes outside, in its final shape.
+func (f fold) shaped(r *Array, keep bool) *Array {
 	if keep {
-		return r
+		return Reshape(r, f.kept...)
 	}
-	return Reshape(r, short...)
+	return Reshape(r, f.short...)
+}
+
+// perm is the order of axes with the folded ones last.
+func (f fold) perm() []int { return slices.Concat(f.outside, f.inside) }
+
+// rows views a with the folded axes merged into the last.
+func (f fold) rows(a *Array) *Array {
+	n := 1
+	for _, ax := range f.inside {
+		n *= a.shape[ax]
+	}
+	return Reshape(permute(a, f.perm()), append(slices.Clone(f.short), n)...)
+}
+
+// permute is Transpose, of an array without axes too.
+func permute(a *Array, perm []int) *Array {
+	if len(perm) == 0 {
+		return a
+	}
+	return Transpose(a, perm...)
+}
+
+// unpermuted views rows, whose elements are those of an array of the given shape
+// with its axes in the order of perm, as that array.
+func unpermuted(rows *Array, shape, perm []int) *Array {
+	permuted := make([]int, len(perm))
+	for i, ax := range perm {
+		permuted[i] = shape[ax]
+	}
+	return permute(Reshape(rows, permuted...), inverse(perm))
 }
 
 // sumDType is the dtype in which integers are added: mx.sum's rule.
@@ -243,26 +271,9 @@ func Softmax(a *Array, axes ...int) *Array {
 	if len(axes) == 1 && normAxis("Softmax", axes[0], len(a.shape)) == last {
 		return apply1(softmax{}, a.shape, a.dtype, a)
 	}
-	rows, _, _ := rowsOver("Softmax", a, axes)
-	y := apply1(softmax{}, rows.shape, rows.dtype, rows)
-	var perm, permuted []int // rowsOver's order of the axes
-	for pass := range 2 {
-		for i := range a.shape {
-			inside := len(axes) == 0 || slices.Contains(axes, i) || slices.Contains(axes, i-len(a.shape))
-			if inside == (pass == 1) {
-				perm, permuted = append(perm, i), append(permuted, a.shape[i])
-			}
-		}
-	}
-	inverse := make([]int, len(perm))
-	for i, ax := range perm {
-		inverse[ax] = i
-	}
-	y = Reshape(y, permuted...)
-	if len(perm) > 0 {
-		y = Transpose(y, inverse...)
-	}
-	return y
+	f := foldOf("Softmax", a.shape, axes)
+	rows := f.rows(a)
+	return unpermuted(apply1(softmax{}, rows.shape, rows.dtype, rows), a.shape, f.perm())
 }
 
 func (softmax) String() string { return "Softmax" }
@@ -302,12 +313,8 @@ func LogSumExp(a *Array, axes []int, keepDims bool) *Array {
 	checkReduced("LogSumExp", a, axes)
 	a = AsType(a, atLeastFloat(a.dtype))
 	wantFloat("LogSumExp", a)
-	x, kept, short := rowsOver("LogSumExp", a, axes)
-	r := apply1(logSumExp{}, append(slices.Clone(short), 1), a.dtype, x)
-	if keepDims {
-		return Reshape(r, kept...)
-	}
-	return Reshape(r, short...)
+	f := foldOf("LogSumExp", a.shape, axes)
+	return f.shaped(apply1(logSumExp{}, append(slices.Clone(f.short), 1), a.dtype, f.rows(a)), keepDims)
 }
 
 func (logSumExp) String() string { return "LogSumExp" }

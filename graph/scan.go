@@ -82,7 +82,7 @@ func (op scan) VJP(c *Cotangents) []*Array {
 		op.Reverse = !op.Reverse
 		return []*Array{apply1(op, g.shape, g.dtype, g)}
 	}
-	x, g = AsType(x, metal.Float32), AsType(g, metal.Float32)
+	x, g = asFloat32(x), asFloat32(g)
 	if op.Exclusive {
 		// Output k is the inclusive scan's output k-1.
 		op.Exclusive = false
@@ -128,12 +128,7 @@ func (op scan) pulled(a, end *Array) *Array {
 // minimum of x, comes from: the latest among equals.
 func (op scan) winners(x, y *Array) *Array {
 	n := x.shape[op.axis]
-	shape := make([]int, len(x.shape))
-	for i := range shape {
-		shape[i] = 1
-	}
-	shape[op.axis] = n
-	places := Reshape(Arange(0, float64(n), 1, metal.Int32), shape...)
+	places := alongAxis(Arange(0, float64(n), 1, metal.Int32), op.axis, len(x.shape))
 	same := Equal(x, y)
 	if op.Reverse {
 		return CumMin(Where(same, places, Scalar(float64(n-1), metal.Int32)), op.axis, ScanOptions{Reverse: true})

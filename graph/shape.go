@@ -248,11 +248,16 @@ func (op transpose) View(in kernels.Tensor, shape []int) (kernels.Tensor, bool) 
 func (transpose) Lower(l *Lowering, in, out []kernels.Tensor) { kernels.Copy(l, in[0], out[0]) }
 
 func (op transpose) VJP(c *Cotangents) []*Array {
-	inverse := make([]int, len(op.axes))
-	for i, ax := range op.axes {
-		inverse[ax] = i
+	return []*Array{Transpose(c.Cot[0], inverse(op.axes)...)}
+}
+
+// inverse is the permutation that undoes perm.
+func inverse(perm []int) []int {
+	inv := make([]int, len(perm))
+	for i, ax := range perm {
+		inv[ax] = i
 	}
-	return []*Array{Transpose(c.Cot[0], inverse...)}
+	return inv
 }
 
 // ExpandDims inserts axes of extent 1 at the given places of the result.
@@ -274,6 +279,13 @@ func ExpandDims(a *Array, axes ...int) *Array {
 		}
 	}
 	return Reshape(a, shape...)
+}
+
+// alongAxis views a vector as an array of ndim axes that extends along one.
+func alongAxis(v *Array, axis, ndim int) *Array {
+	shape := slices.Repeat([]int{1}, ndim)
+	shape[axis] = v.shape[0]
+	return Reshape(v, shape...)
 }
 
 // Squeeze removes the given axes of extent 1, or all of them. Mirrors

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
@@ -81,7 +80,8 @@ func SearchSorted(sorted, values *Array, right bool) *Array {
 // two. Mirrors mx.median.
 func Median(a *Array, axes []int, keepDims bool) *Array {
 	a = AsType(a, atLeastFloat(a.dtype))
-	x, kept, short := rowsOver("Median", a, axes)
+	f := foldOf("Median", a.shape, axes)
+	x := f.rows(a)
 	n := x.Dim(-1)
 	check(n > 0, "Median", "axes %v of %v are empty", axes, a.shape)
 	s := Sort(x, -1)
@@ -90,33 +90,5 @@ func Median(a *Array, axes []int, keepDims bool) *Array {
 	if n%2 == 0 {
 		m = Multiply(Add(at(n/2-1), m), 0.5)
 	}
-	if keepDims {
-		return Reshape(m, kept...)
-	}
-	return Reshape(m, short...)
-}
-
-// rowsOver views a with the given axes (nil: all) merged into the last, and
-// returns a's shape with them as 1 and without them.
-func rowsOver(op string, a *Array, axes []int) (rows *Array, kept, short []int) {
-	drop := make([]bool, len(a.shape))
-	for _, ax := range axes {
-		ax = normAxis(op, ax, len(a.shape))
-		check(!drop[ax], op, "axis %d is repeated in %v", ax, axes)
-		drop[ax] = true
-	}
-	perm, merged, n := []int{}, []int{}, 1
-	kept, short = slices.Clone(a.shape), []int{}
-	for i, d := range a.shape {
-		if axes != nil && !drop[i] {
-			perm, short = append(perm, i), append(short, d)
-		} else {
-			merged, kept[i], n = append(merged, i), 1, n*d
-		}
-	}
-	perm = append(perm, merged...)
-	if len(perm) > 0 {
-		a = Transpose(a, perm...)
-	}
-	return Reshape(a, append(slices.Clone(short), n)...), kept, short
+	return f.shaped(m, keepDims)
 }

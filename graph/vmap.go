@@ -186,10 +186,16 @@ func (b *Batch) full(i int) *Array {
 }
 
 // all applies op, which treats a first axis of all operands as further rows.
-func (b *Batch) all(op Op) []*Array {
-	in := make([]*Array, len(b.In))
+func (b *Batch) all(op Op) []*Array { return b.shared(op) }
+
+// shared is all but for the operands at the given places, which are not mapped
+// and serve all slices.
+func (b *Batch) shared(op Op, at ...int) []*Array {
+	in := slices.Clone(b.In)
 	for i := range in {
-		in[i] = b.full(i)
+		if !slices.Contains(at, i) {
+			in[i] = b.full(i)
+		}
 	}
 	return apply(op, in, b.like([]int{b.N})...)
 }
@@ -207,15 +213,21 @@ func (b *Batch) merged(op Op, shared ...int) []*Array {
 		}
 		in[i] = mergeFirst(b.full(i))
 	}
+	return b.split(op, in)
+}
+
+// split applies op to operands that hold the slices side by side along the first
+// axis, and takes the slices of the outputs apart.
+func (b *Batch) split(op Op, in []*Array) []*Array {
 	outs := b.like(nil)
 	for _, o := range outs {
 		o.shape[0] *= b.N
 	}
-	split := make([]*Array, len(outs))
+	apart := make([]*Array, len(outs))
 	for i, o := range apply(op, in, outs...) {
-		split[i] = Reshape(o, b.front(b.Out[i].shape)...)
+		apart[i] = Reshape(o, b.front(b.Out[i].shape)...)
 	}
-	return split
+	return apart
 }
 
 // mergeFirst merges the first two axes.
@@ -243,7 +255,7 @@ func (b *Batch) axes() []int {
 // VMap of a checkpoint keeps it one: the mapped function runs again.
 func (op checkpointed) VMap(b *Batch) []*Array {
 	inner := b.inner(op.inputs)
-	return customOutputs(checkpointed{VMap(op.fn, b.axes()[:op.inputs], nil), op.inputs}, b.In[:op.inputs], inner)
+	return functionOutputs(checkpointed{VMap(op.fn, b.axes()[:op.inputs], nil), op.inputs}, b.In[:op.inputs], inner)
 }
 
 // inner is the inputs from first on, which are outputs of a function.
@@ -286,5 +298,5 @@ func (op customized) VMap(b *Batch) []*Array {
 		return grads
 	}
 	mapped := checkpointed{VMap(op.fn, args, nil), n}
-	return customOutputs(customized{mapped, vjp}, b.In[:n], b.inner(n))
+	return functionOutputs(customized{mapped, vjp}, b.In[:n], b.inner(n))
 }

@@ -48,9 +48,7 @@ func (op rope) VMap(b *Batch) []*Array {
 		}
 		in = append(in, b.In[next])
 	}
-	outs := b.like(nil)
-	outs[0].shape[0] *= b.N
-	return []*Array{Reshape(apply(op, in, outs...)[0], b.front(b.Out[0].shape)...)}
+	return b.split(op, in)
 }
 
 // VMap scales by mapped weights after the rows are normalised, in float32.
@@ -90,18 +88,6 @@ func (op layerNorm) VMap(b *Batch) []*Array {
 
 // VMap composes the gradient: its sums are within a slice.
 func (op layerNormVJP) VMap(b *Batch) []*Array { return b.through(op.composed(b.Out)) }
-
-// shared applies op to full operands but for those at the given places, which
-// are not mapped and serve all slices.
-func (b *Batch) shared(op Op, at ...int) []*Array {
-	in := make([]*Array, len(b.In))
-	for i := range in {
-		if in[i] = b.In[i]; !slices.Contains(at, i) {
-			in[i] = b.full(i)
-		}
-	}
-	return apply(op, in, b.like([]int{b.N})...)
-}
 
 // between puts axes of 1 after the first of a [N,n], to ndim axes.
 func between(a *Array, ndim int) *Array {

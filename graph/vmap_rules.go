@@ -133,7 +133,5 @@ func (b *Batch) rows(ids *Array, n int) *Array {
 	}
 	ids = AsType(ids, dt)
 	ids = Clip(Where(Less(ids, 0), Add(ids, n), ids), 0, n-1)
-	first := slices.Repeat([]int{1}, len(ids.shape))
-	first[0] = b.N
-	return Add(ids, Reshape(Arange(0, float64(b.N*n), float64(n), dt), first...))
+	return Add(ids, alongAxis(Arange(0, float64(b.N*n), float64(n), dt), 0, len(ids.shape)))
 }

@@ -66,11 +66,7 @@ func chainMode(t Tensor, shape []int) (mode uint32, ok bool) {
 	if t.Offset != 0 {
 		return 0, false
 	}
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	if t.Contiguous() && t.Size() == n {
+	if t.Contiguous() && t.Size() == extent(shape) {
 		return 0, true
 	}
 	want, row := 1, false

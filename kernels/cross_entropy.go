@@ -37,7 +37,7 @@ func CrossEntropyGrad(e Emitter, logits, targets, lse, g, out Tensor) {
 	if out.Size() == 0 {
 		return
 	}
-	args := crossEntropyArgs{rows: u32(rows), n: u32(n), scaled: flag(g.View.Buf != nil)}
+	args := crossEntropyArgs{rows: u32(rows), n: u32(n), scaled: flag(g.Bound())}
 	kernel, inPlace := name("cross_entropy_grad", logits.DType), []uint32{1}
 	if out.DType != logits.DType {
 		kernel, inPlace = kernel+"_"+out.DType.Suffix(), nil
@@ -77,7 +77,7 @@ func (c *logitChunks) logitsOf(begin, end int) Tensor {
 // dtype.
 func (c *logitChunks) gradient(logits, lse, g Tensor, begin, end int) Tensor {
 	d := Contig(c.d, c.h.DType, logits.Shape...)
-	if g.View.Buf != nil {
+	if g.Bound() {
 		g = rowRange(g, begin, end)
 	}
 	CrossEntropyGrad(c.e, logits, rowRange(c.targets, begin, end), rowRange(lse, begin, end), g, d)
@@ -101,7 +101,7 @@ func transposed(t Tensor) Tensor {
 // [V, D] of one dtype, made chunkRows rows at a time. dh0 [T, D], if it has a
 // view, receives d loss[t] / d h[t].
 func LinearCrossEntropy(e Emitter, h, w, targets, loss, lse, dh0 Tensor, chunkRows int) {
-	rows, gradient := h.Shape[0], dh0.View.Buf != nil
+	rows, gradient := h.Shape[0], dh0.Bound()
 	if rows == 0 {
 		return
 	}
@@ -123,22 +123,22 @@ func LinearCrossEntropy(e Emitter, h, w, targets, loss, lse, dh0 Tensor, chunkRo
 func LinearCrossEntropyVJP(e Emitter, h, w, targets, lse, g, dh, dw Tensor, chunkRows int) {
 	rows, sum := h.Shape[0], dw
 	if rows == 0 {
-		if dw.View.Buf != nil {
+		if dw.Bound() {
 			Fill(e, dw, 0)
 		}
 		return
 	}
-	if dw.View.Buf != nil && dw.DType != metal.Float32 {
-		sum = Contig(e.Scratch(int64(4*dw.Size())), metal.Float32, dw.Shape...)
+	if dw.Bound() && dw.DType != metal.Float32 {
+		sum = Scratch(e, metal.Float32, dw.Shape...)
 	}
 	chunks := newLogitChunks(e, h, w, targets, chunkRows, true)
 	for begin := 0; begin < rows; begin += chunkRows {
 		end := min(begin+chunkRows, rows)
 		d := chunks.gradient(chunks.logitsOf(begin, end), lse, g, begin, end)
-		if dh.View.Buf != nil {
+		if dh.Bound() {
 			Gemm(e, GemmOp{A: d, B: w, C: rowRange(dh, begin, end)})
 		}
-		if dw.View.Buf == nil {
+		if !dw.Bound() {
 			continue
 		}
 		product := GemmOp{A: transposed(d), B: rowRange(h, begin, end), C: sum}
@@ -147,7 +147,7 @@ func LinearCrossEntropyVJP(e Emitter, h, w, targets, lse, g, dh, dw Tensor, chun
 		}
 		Gemm(e, product)
 	}
-	if dw.View.Buf != nil && dw.DType != metal.Float32 {
+	if dw.Bound() && dw.DType != metal.Float32 {
 		Copy(e, sum, dw)
 	}
 }

@@ -21,7 +21,7 @@ func indices(e Emitter, ids Tensor) Tensor {
 	if ids.DType == metal.Int32 || ids.DType == metal.Uint32 {
 		return ids
 	}
-	c := Contig(e.Scratch(int64(4*ids.Size())), metal.Int32, ids.Shape...)
+	c := Scratch(e, metal.Int32, ids.Shape...)
 	Copy(e, ids, c)
 	return c
 }
@@ -82,9 +82,7 @@ func ScatterAxis(e Emitter, add bool, idx, x, out Tensor, axis int) {
 	}
 	idx = indices(e, idx)
 	args := axisArgs(out.Shape, axis, idx.Shape[axis])
-	if add {
-		args.add = 1
-	}
+	args.add = flag(add)
 	grid, group := gridFor(int(args.outer * args.inner))
 	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather_scatter_axis", idx.DType, x.DType), In: []metal.View{idx.View, x.View},
 		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group})

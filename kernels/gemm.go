@@ -97,7 +97,7 @@ func Gemm(e Emitter, op GemmOp) {
 	batch, args.batchC = batchOf(op.C)
 	unused := metal.View{Buf: op.A.View.Buf, Off: op.A.View.Off &^ 3} // aligned for float32
 	in := []metal.View{op.A.View, op.B.View, unused, unused, unused}
-	if op.D.View.Buf != nil {
+	if op.D.Bound() {
 		args.hasD, in[2] = 1, op.D.View
 		args.ldd, _ = matrixOf(op.D)
 		_, args.batchD = batchOf(op.D)

@@ -28,10 +28,10 @@ func LayerNorm(e Emitter, x, w, b, out Tensor, eps float32) {
 // LayerNormVJP is the gradient of LayerNorm: dx, and dw and db where they have a
 // view.
 func LayerNormVJP(e Emitter, x, w, dy, dx, dw, db Tensor, eps float32) {
-	wantW, wantB := dw.View.Buf != nil, db.View.Buf != nil
+	wantW, wantB := dw.Bound(), db.Bound()
 	if x.Size() == 0 {
 		for _, t := range []Tensor{dw, db} {
-			if t.View.Buf != nil {
+			if t.Bound() {
 				Fill(e, t, 0)
 			}
 		}
@@ -39,7 +39,7 @@ func LayerNormVJP(e Emitter, x, w, dy, dx, dw, db Tensor, eps float32) {
 	}
 	rows, n := lastAxis(x)
 	args := layerNormArgs{u32(rows), u32(n), eps, normBlockRows}
-	stats := Contig(e.Scratch(int64(8*rows)), metal.Float32, rows, 2)
+	stats := Scratch(e, metal.Float32, rows, 2)
 	grid, group := rowGrid(rows, n, layerNormThreads)
 	d := metal.Dispatch{Kernel: name("layer_norm_vjp", x.DType), In: []metal.View{x.View, w.View, dy.View}, Out: []metal.View{dx.View, stats.View},
 		Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(14 * x.Size()), InPlace: []uint32{5, 0}}
@@ -51,8 +51,8 @@ func LayerNormVJP(e Emitter, x, w, dy, dx, dw, db Tensor, eps float32) {
 		return
 	}
 	blocks := ceilDiv(rows, normBlockRows)
-	partW := Contig(e.Scratch(int64(4*blocks*n)), metal.Float32, blocks, n)
-	partB := Contig(e.Scratch(int64(4*blocks*n)), metal.Float32, blocks, n)
+	partW := Scratch(e, metal.Float32, blocks, n)
+	partB := Scratch(e, metal.Float32, blocks, n)
 	e.Emit(metal.Dispatch{Kernel: name("layer_norm_vjp_w", x.DType), In: []metal.View{x.View, dy.View, stats.View}, Out: []metal.View{partW.View, partB.View},
 		Args: bytesOf(&args), Grid: metal.Size{X: n, Y: blocks, Z: 1}, Group: metal.Size{X: min(n, 256), Y: 1, Z: 1}, FLOPs: int64(5 * x.Size())})
 	if wantW {

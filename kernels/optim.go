@@ -55,7 +55,7 @@ func AdamW(e Emitter, g, p, m, v, hyper, pOut, mOut, vOut, low Tensor, opt AdamW
 	e.Emit(metal.Dispatch{Kernel: name("optim_adamw", g.DType), In: []metal.View{g.View, p.View, m.View, v.View, hyper.View},
 		Out: []metal.View{pOut.View, mOut.View, vOut.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(12 * n),
 		InPlace: []uint32{1 << 1, 1 << 2, 1 << 3}})
-	if low.View.Buf != nil {
+	if low.Bound() {
 		Copy(e, pOut, low)
 	}
 }
@@ -104,7 +104,7 @@ func SumSquares(e Emitter, x, out Tensor) {
 		return
 	}
 	chunks := ceilDiv(n, sumSquaresChunk)
-	part := Contig(e.Scratch(int64(4*chunks)), metal.Float32, chunks)
+	part := Scratch(e, metal.Float32, chunks)
 	args := sumSquaresArgs{uint64(n), sumSquaresChunk}
 	e.Emit(metal.Dispatch{Kernel: name("optim_sum_squares", x.DType), In: []metal.View{x.View}, Out: []metal.View{part.View}, Args: bytesOf(&args),
 		Grid: metal.Size{X: 32 * chunks, Y: 1, Z: 1}, Group: metal.Size{X: 32, Y: 1, Z: 1}, FLOPs: int64(2 * n)})

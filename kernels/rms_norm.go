@@ -18,11 +18,7 @@ type normArgs struct {
 
 func newNormArgs(x, w Tensor, eps float32) normArgs {
 	rows, n := lastAxis(x)
-	args := normArgs{rows: u32(rows), n: u32(n), eps: eps, blockRows: normBlockRows}
-	if w.View.Buf != nil {
-		args.weighted = 1
-	}
-	return args
+	return normArgs{rows: u32(rows), n: u32(n), eps: eps, weighted: flag(w.Bound()), blockRows: normBlockRows}
 }
 
 // orElse is v, or another binding where v is absent: Metal wants every buffer
@@ -49,24 +45,24 @@ func RMSNorm(e Emitter, x, w, out Tensor, eps float32) {
 // RMSNormVJP is the gradient of RMSNorm: dx, and dw if it has a view.
 func RMSNormVJP(e Emitter, x, w, dy, dx, dw Tensor, eps float32) {
 	if x.Size() == 0 {
-		if dw.View.Buf != nil {
+		if dw.Bound() {
 			Fill(e, dw, 0)
 		}
 		return
 	}
 	args := newNormArgs(x, w, eps)
 	rows, n := int(args.rows), int(args.n)
-	rms := Contig(e.Scratch(int64(4*rows)), metal.Float32, rows)
+	rms := Scratch(e, metal.Float32, rows)
 	grid, group := rowGrid(rows, n, normThreads)
 	d := metal.Dispatch{Kernel: name("rms_norm_vjp", x.DType), In: []metal.View{x.View, orElse(w.View, x.View), dy.View}, Out: []metal.View{dx.View, rms.View},
 		Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(8 * x.Size()), InPlace: []uint32{4, 0}}
-	if dw.View.Buf != nil {
+	if dw.Bound() {
 		d.InPlace = nil // dy is read again
 	}
 	e.Emit(d)
-	if dw.View.Buf != nil {
+	if dw.Bound() {
 		blocks := ceilDiv(rows, normBlockRows)
-		part := Contig(e.Scratch(int64(4*blocks*n)), metal.Float32, blocks, n)
+		part := Scratch(e, metal.Float32, blocks, n)
 		e.Emit(metal.Dispatch{Kernel: name("rms_norm_vjp_w", x.DType), In: []metal.View{x.View, dy.View, rms.View}, Out: []metal.View{part.View},
 			Args: bytesOf(&args), Grid: metal.Size{X: n, Y: blocks, Z: 1}, Group: metal.Size{X: min(n, 256), Y: 1, Z: 1}, FLOPs: int64(3 * x.Size())})
 		joinRows(e, part, dw)
@@ -78,7 +74,7 @@ func RMSNormVJP(e Emitter, x, w, dy, dx, dw Tensor, eps float32) {
 func joinRows(e Emitter, part, out Tensor) {
 	sum := out
 	if out.DType != metal.Float32 {
-		sum = Contig(e.Scratch(int64(4*part.Shape[1])), metal.Float32, part.Shape[1])
+		sum = Scratch(e, metal.Float32, part.Shape[1])
 	}
 	Reduce(e, Sum, part, sum, []int{0})
 	if out.DType != metal.Float32 {

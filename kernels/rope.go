@@ -26,13 +26,6 @@ type ropeArgs struct {
 	scale, stepHigh, stepLow                   float32
 }
 
-func flag(b bool) uint32 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // RoPE rotates.
 func RoPE(e Emitter, op RoPEOp) {
 	x, out := op.X, op.Out
@@ -40,8 +33,8 @@ func RoPE(e Emitter, op RoPEOp) {
 		return
 	}
 	args := ropeArgs{batch: u32(x.Shape[0]), heads: u32(x.Shape[1]), tokens: u32(x.Shape[2]), headDim: u32(x.Shape[3]), dims: u32(op.Dims),
-		traditional: flag(op.Traditional), inverse: flag(op.Inverse), hasPositions: flag(op.Positions.View.Buf != nil),
-		hasFreqs: flag(op.Freqs.View.Buf != nil), offset: int32(op.Offset), scale: op.Scale}
+		traditional: flag(op.Traditional), inverse: flag(op.Inverse), hasPositions: flag(op.Positions.Bound()),
+		hasFreqs: flag(op.Freqs.Bound()), offset: int32(op.Offset), scale: op.Scale}
 	step := 2 * math.Log2(max(float64(op.Base), 1)) / float64(max(op.Dims, 1))
 	args.stepHigh = float32(step)
 	args.stepLow = float32(step - float64(args.stepHigh))

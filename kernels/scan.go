@@ -34,14 +34,8 @@ type scanArgs struct {
 }
 
 func scanArgsOf(x Tensor, axis int, reverse, exclusive bool) scanArgs {
-	args := scanArgs{outer: uint64(extent(x.Shape[:axis])), n: uint64(x.Shape[axis]), inner: uint64(extent(x.Shape[axis+1:]))}
-	if reverse {
-		args.reverse = 1
-	}
-	if exclusive {
-		args.exclusive = 1
-	}
-	return args
+	return scanArgs{outer: uint64(extent(x.Shape[:axis])), n: uint64(x.Shape[axis]), inner: uint64(extent(x.Shape[axis+1:])),
+		reverse: flag(reverse), exclusive: flag(exclusive)}
 }
 
 // Scan writes the running folds of x along axis to out, both contiguous and of
@@ -71,9 +65,7 @@ func Scan(e Emitter, op ScanOp, x, out Tensor, axis int, reverse, exclusive bool
 	} else {
 		outer, inner := int(args.outer), int(args.inner)
 		wide, shape := widened(x.DType, true), []int{outer, chunks, inner}
-		bytes := int64(outer*chunks*inner) * int64(wide.Size())
-		folds := Contig(e.Scratch(bytes), wide, shape...)
-		before := Contig(e.Scratch(bytes), wide, shape...)
+		folds, before := Scratch(e, wide, shape...), Scratch(e, wide, shape...)
 		reduceRun{e, scanFolds[op], x.DType, outer, inner}.emit(x.View, folds.View, int(args.n), scanChunk, false, true)
 		Scan(e, op, folds, before, 1, reverse, true)
 		carry = before.View

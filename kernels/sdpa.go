@@ -46,7 +46,7 @@ func (op *SDPAOp) args() sdpaArgs {
 		refuse("SDPA: heads of %d elements, want a multiple of 8 up to 256", d)
 	}
 	args := sdpaArgs{heads: u32(op.Q.Shape[1]), kvHeads: u32(op.K.Shape[1]), tq: u32(op.Q.Shape[2]), tk: u32(op.K.Shape[2]), dim: u32(d),
-		causal: flag(op.Causal), segments: flag(op.SegK.View.Buf != nil), scale: op.Scale}
+		causal: flag(op.Causal), segments: flag(op.SegK.Bound()), scale: op.Scale}
 	for _, s := range []struct {
 		to *[3]int64
 		t  Tensor
@@ -61,7 +61,7 @@ func (op *SDPAOp) args() sdpaArgs {
 // segmentViews are the bindings of the segments; absent ones get four bytes of
 // scratch, since an operand of 16 bits may not be aligned for int32.
 func (op *SDPAOp) segmentViews(e Emitter) (q, k metal.View) {
-	if op.SegK.View.Buf != nil {
+	if op.SegK.Bound() {
 		return op.SegQ.View, op.SegK.View
 	}
 	none := e.Scratch(4)

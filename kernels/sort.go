@@ -90,10 +90,7 @@ func SearchSorted(e Emitter, sequence, values, out Tensor, right bool) {
 	if !storable(values.DType) || sequence.DType != values.DType {
 		unsupported("SearchSorted", values.DType)
 	}
-	args := sortArgs{rows: uint64(values.Size()), n: uint64(sequence.Size())}
-	if right {
-		args.right = 1
-	}
+	args := sortArgs{rows: uint64(values.Size()), n: uint64(sequence.Size()), right: flag(right)}
 	grid, group := gridFor(values.Size())
 	e.Emit(metal.Dispatch{Kernel: name("sort_search", values.DType), In: []metal.View{sequence.View, values.View}, Out: []metal.View{out.View}, Args: bytesOf(&args),
 		Grid: grid, Group: group})

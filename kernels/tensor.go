@@ -25,13 +25,10 @@ type Emitter interface {
 }
 
 // Size is the number of elements.
-func (t Tensor) Size() int {
-	n := 1
-	for _, d := range t.Shape {
-		n *= d
-	}
-	return n
-}
+func (t Tensor) Size() int { return extent(t.Shape) }
+
+// Bound reports whether the tensor has a view: optional operands may lack one.
+func (t Tensor) Bound() bool { return t.View.Buf != nil }
 
 // Dim is the extent of axis i; negative i counts from the end.
 func (t Tensor) Dim(i int) int {
@@ -70,9 +67,19 @@ func RowMajor(shape []int) []int {
 // Contig describes a contiguous tensor at the start of v.
 func Contig(v metal.View, dt metal.DType, shape ...int) Tensor {
 	t := Tensor{DType: dt, Shape: shape, Strides: RowMajor(shape)}
-	t.View = v.Slice(0, int64(t.Size())*int64(dt.Size()))
+	t.View = v.Slice(0, t.bytes())
 	return t
 }
+
+// Scratch is a contiguous tensor in scratch memory of e.
+func Scratch(e Emitter, dt metal.DType, shape ...int) Tensor {
+	t := Tensor{DType: dt, Shape: shape, Strides: RowMajor(shape)}
+	t.View = e.Scratch(t.bytes())
+	return t
+}
+
+// bytes is the memory of a contiguous tensor.
+func (t Tensor) bytes() int64 { return int64(t.Size()) * int64(t.DType.Size()) }
 
 // name is the kernel of a family for a dtype: "rms_norm", Float32 -> "rms_norm_f32".
 func name(stem string, dt metal.DType) string { return stem + "_" + dt.Suffix() }
@@ -80,6 +87,14 @@ func name(stem string, dt metal.DType) string { return stem + "_" + dt.Suffix() 
 // bytesOf is the memory of an args struct.
 func bytesOf[T any](args *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(args)), unsafe.Sizeof(*args))
+}
+
+// flag is b in an args struct.
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
