@@ -54,7 +54,6 @@ static ft_cpu_features detect() {
   f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
-  f.avx512_vnni = f.avx512 && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
   f.neon = true;
 #endif
@@ -67,7 +66,7 @@ const ft_cpu_features* ft_cpu(void) { return &usable; }
 
 void ft_limit_cpu(int level) {
   usable = detect();
-  if (level < 3) usable.avx512_bf16 = usable.avx512_vnni = false;
+  if (level < 3) usable.avx512_bf16 = false;
   if (level < 2) usable.avx512 = false;
   if (level < 1) usable.avx2 = false;
 }

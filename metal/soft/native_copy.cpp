@@ -5,13 +5,11 @@
 #ifndef FT_ISA
 #pragma GCC optimize("O3")
 
-#include <stdint.h>
+#include "native_rows.h"
 
 #include "../../kernels/binary.h"
 #include "../../kernels/copy.h"
 #include "../../kernels/fill.h"
-
-#include "native_rows.h"
 
 namespace {
 constexpr int64_t tile = 64;    // rows and columns of a transposed tile
@@ -51,15 +49,6 @@ template <class S, class D> D convert1(S x, D) {
   return out;
 }
 
-int64_t place(const int64_t* strides, const uint32_t* shape, int axes, int64_t row) {
-  int64_t at = 0;
-  for (int d = axes - 1; d >= 0; d--) {
-    at += row % shape[d] * strides[d];
-    row /= shape[d];
-  }
-  return at;
-}
-
 template <class S, class D> void copy_row(const S* x, int64_t from, D* out, int64_t to, int64_t n) {
   if (from == 1 && to == 1) {
     convert(x, out, n);
@@ -70,10 +59,10 @@ template <class S, class D> void copy_row(const S* x, int64_t from, D* out, int6
 
 template <class S, class D> void copy_rows(const CopyArgs& args, const S* x, D* out, int64_t begin, int64_t end) {
   const int last = int(args.ndim) - 1;
-  const int64_t inner = args.shape[last], size = int64_t(args.size), stop = end * row_piece < size ? end * row_piece : size;
-  const int64_t from = args.srcStrides[last], to = args.dstStrides[last];
-  for (int64_t at = begin * row_piece; at < stop;) {
-    const int64_t row = at / inner, col = at % inner, n = inner - col < stop - at ? inner - col : stop - at;
+  const int64_t inner = args.shape[last], from = args.srcStrides[last], to = args.dstStrides[last];
+  const Elements all = elements_of(args, begin, end);
+  for (int64_t at = all.from; at < all.to;) {
+    const int64_t row = at / inner, col = at % inner, n = smaller(inner - col, all.to - at);
     copy_row(x + args.srcOffset + place(args.srcStrides, args.shape, last, row) + col * from, from,
              out + args.dstOffset + place(args.dstStrides, args.shape, last, row) + col * to, to, n);
     at += n;
@@ -85,19 +74,11 @@ FT_OP vu load_word(const void* p, uint16_t) { return load_u16(p); }
 FT_OP void store_word(void* p, vu v, uint32_t) { store(static_cast<float*>(p), (vf)v); }
 FT_OP void store_word(void* p, vu v, uint16_t) { store_u16(p, v); }
 
-// transpose: out[i, j] = x[j, i] for lanes × lanes words. Each round interleaves
-// the two halves of the rows, which moves one bit of the row's number into the
-// column's.
-template <class W> void transpose(const void* x, int64_t ldx, void* out, int64_t ldo) {
-  vu a[lanes], b[lanes];
+// copy_square copies out[i, j] = x[j, i] for lanes × lanes words.
+template <class W> void copy_square(const void* x, int64_t ldx, void* out, int64_t ldo) {
+  vu a[lanes];
   for (int j = 0; j < lanes; j++) a[j] = load_word(static_cast<const W*>(x) + j * ldx, W());
-  for (int round = 1; round < lanes; round *= 2) {
-    for (int j = 0; j < lanes / 2; j++) {
-      b[2 * j] = interleave_low(a[j], a[j + lanes / 2]);
-      b[2 * j + 1] = interleave_high(a[j], a[j + lanes / 2]);
-    }
-    for (int j = 0; j < lanes; j++) a[j] = b[j];
-  }
+  transpose(a);
   for (int i = 0; i < lanes; i++) store_word(static_cast<W*>(out) + i * ldo, a[i], W());
 }
 // Words of 1 and 8 bytes go one by one.
@@ -118,7 +99,7 @@ template <class S, class D> void copy_tile(const S* x, int64_t ldx, D* out, int6
     whole_rows = rows / lanes * lanes;
     whole_cols = cols / lanes * lanes;
     for (int64_t i = 0; i < whole_rows; i += lanes)
-      for (int64_t j = 0; j < whole_cols; j += lanes) transpose<W>(packed + j * ld + i, ld, out + i * ldo + j, ldo);
+      for (int64_t j = 0; j < whole_cols; j += lanes) copy_square<W>(packed + j * ld + i, ld, out + i * ldo + j, ldo);
   }
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++) out[i * ldo + j] = packed[j * ld + i];
@@ -128,8 +109,8 @@ template <class S, class D> void copy_tile(const S* x, int64_t ldx, D* out, int6
 template <class S, class D> void copy_tiles(const CopyArgs& args, int axis, const S* x, D* out, int64_t begin, int64_t end) {
   const int last = int(args.ndim) - 1;
   uint32_t outer[COPY_DIMS];
-  for (int d = 0; d < last; d++) outer[d] = d == axis ? uint32_t((args.shape[d] + tile - 1) / tile) : args.shape[d];
-  const int64_t strips = (args.shape[last] + strip - 1) / strip, ldx = args.srcStrides[last], ldo = args.dstStrides[axis];
+  for (int d = 0; d < last; d++) outer[d] = d == axis ? uint32_t(ceil_div(args.shape[d], tile)) : args.shape[d];
+  const int64_t strips = ceil_div(args.shape[last], strip), ldx = args.srcStrides[last], ldo = args.dstStrides[axis];
   for (int64_t piece = begin; piece < end; piece++) {
     int64_t src = args.srcOffset, dst = args.dstOffset, rest = piece / strips, rows = 0;
     for (int d = last - 1; d >= 0; d--) {
@@ -137,14 +118,14 @@ template <class S, class D> void copy_tiles(const CopyArgs& args, int axis, cons
       rest /= outer[d];
       if (d == axis) {
         i *= tile;
-        rows = args.shape[d] - i < tile ? args.shape[d] - i : tile;
+        rows = smaller(args.shape[d] - i, tile);
       }
       src += i * args.srcStrides[d];
       dst += i * args.dstStrides[d];
     }
-    const int64_t from = piece % strips * strip, to = from + strip < args.shape[last] ? from + strip : args.shape[last];
+    const int64_t from = piece % strips * strip, to = smaller(from + strip, args.shape[last]);
     for (int64_t j = from; j < to; j += tile)
-      copy_tile(x + src + j * ldx, ldx, out + dst + j, ldo, rows, to - j < tile ? to - j : tile);
+      copy_tile(x + src + j * ldx, ldx, out + dst + j, ldo, rows, smaller(to - j, tile));
   }
 }
 
@@ -159,11 +140,11 @@ template <class S, class D> void copy(const ft_launch* l, int64_t begin, int64_t
 
 template <class T> void fill(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const FillArgs& args = *static_cast<const FillArgs*>(l->args);
-  const int64_t size = int64_t(args.size), from = begin * row_piece, to = end * row_piece < size ? end * row_piece : size;
+  const Elements all = elements_of(args, begin, end);
   T v;
   store_n(&v, splat(args.startFloat), 1);
   T* out = static_cast<T*>(l->bufs[0]);
-  for (int64_t i = from; i < to; i++) out[i] = v;
+  for (int64_t i = all.from; i < all.to; i++) out[i] = v;
 }
 
 // Loops over constant strides of 0 and 1 are what the compiler vectorises.
@@ -174,10 +155,11 @@ template <int64_t sb, int64_t sc, class T> void select_row(const uint8_t* a, con
 template <class T> void where(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const BinaryArgs& args = *static_cast<const BinaryArgs*>(l->args);
   const int last = int(args.ndim) - 1;
-  const int64_t inner = args.shape[last], size = int64_t(args.size), stop = end * row_piece < size ? end * row_piece : size;
+  const int64_t inner = args.shape[last];
+  const Elements all = elements_of(args, begin, end);
   const int64_t sa = args.aStrides[last], sb = args.bStrides[last], sc = args.cStrides[last];
-  for (int64_t at = begin * row_piece; at < stop;) {
-    const int64_t row = at / inner, col = at % inner, n = inner - col < stop - at ? inner - col : stop - at;
+  for (int64_t at = all.from; at < all.to;) {
+    const int64_t row = at / inner, col = at % inner, n = smaller(inner - col, all.to - at);
     const uint8_t* a = static_cast<const uint8_t*>(l->bufs[0]) + args.aOffset + place(args.aStrides, args.shape, last, row) + col * sa;
     const T* b = static_cast<const T*>(l->bufs[1]) + args.bOffset + place(args.bStrides, args.shape, last, row) + col * sb;
     const T* c = static_cast<const T*>(l->bufs[2]) + args.cOffset + place(args.cStrides, args.shape, last, row) + col * sc;
@@ -199,20 +181,15 @@ template <class T> void where(const ft_launch* l, int64_t begin, int64_t end, ft
 static int64_t copy_pieces(const ft_launch* l) {
   const CopyArgs& args = *static_cast<const CopyArgs*>(l->args);
   const int axis = transposed_axis(args), last = int(args.ndim) - 1;
-  if (axis < 0) return (int64_t(args.size) + ft::row_piece - 1) / ft::row_piece;
-  int64_t pieces = (args.shape[last] + strip - 1) / strip;
-  for (int d = 0; d < last; d++) pieces *= d == axis ? (args.shape[d] + tile - 1) / tile : args.shape[d];
+  if (axis < 0) return ft::element_pieces<CopyArgs>(l);
+  int64_t pieces = ft::ceil_div(args.shape[last], strip);
+  for (int d = 0; d < last; d++) pieces *= d == axis ? ft::ceil_div(args.shape[d], tile) : args.shape[d];
   return pieces;
-}
-
-static int64_t where_pieces(const ft_launch* l) {
-  return (int64_t(static_cast<const BinaryArgs*>(l->args)->size) + ft::row_piece - 1) / ft::row_piece;
 }
 
 // A range is left to the kernel.
 static int64_t fill_pieces(const ft_launch* l) {
-  const FillArgs& args = *static_cast<const FillArgs*>(l->args);
-  return args.stepFloat == 0.0f ? (int64_t(args.size) + ft::row_piece - 1) / ft::row_piece : 0;
+  return static_cast<const FillArgs*>(l->args)->stepFloat == 0.0f ? ft::element_pieces<FillArgs>(l) : 0;
 }
 
 FT_RUNNER(copy8, copy<uint8_t, uint8_t>)
@@ -251,17 +228,17 @@ FT_RUNNER(where8, where<uint8_t>)
 FT_RUNNER(where16, where<uint16_t>)
 FT_RUNNER(where32, where<uint32_t>)
 FT_RUNNER(where64, where<uint64_t>)
-FT_NATIVE("ternary_where_bool", where_pieces, where8);
-FT_NATIVE("ternary_where_u8", where_pieces, where8);
-FT_NATIVE("ternary_where_i8", where_pieces, where8);
-FT_NATIVE("ternary_where_u16", where_pieces, where16);
-FT_NATIVE("ternary_where_i16", where_pieces, where16);
-FT_NATIVE("ternary_where_f16", where_pieces, where16);
-FT_NATIVE("ternary_where_bf16", where_pieces, where16);
-FT_NATIVE("ternary_where_u32", where_pieces, where32);
-FT_NATIVE("ternary_where_i32", where_pieces, where32);
-FT_NATIVE("ternary_where_f32", where_pieces, where32);
-FT_NATIVE("ternary_where_u64", where_pieces, where64);
-FT_NATIVE("ternary_where_i64", where_pieces, where64);
+FT_NATIVE("ternary_where_bool", ft::element_pieces<BinaryArgs>, where8);
+FT_NATIVE("ternary_where_u8", ft::element_pieces<BinaryArgs>, where8);
+FT_NATIVE("ternary_where_i8", ft::element_pieces<BinaryArgs>, where8);
+FT_NATIVE("ternary_where_u16", ft::element_pieces<BinaryArgs>, where16);
+FT_NATIVE("ternary_where_i16", ft::element_pieces<BinaryArgs>, where16);
+FT_NATIVE("ternary_where_f16", ft::element_pieces<BinaryArgs>, where16);
+FT_NATIVE("ternary_where_bf16", ft::element_pieces<BinaryArgs>, where16);
+FT_NATIVE("ternary_where_u32", ft::element_pieces<BinaryArgs>, where32);
+FT_NATIVE("ternary_where_i32", ft::element_pieces<BinaryArgs>, where32);
+FT_NATIVE("ternary_where_f32", ft::element_pieces<BinaryArgs>, where32);
+FT_NATIVE("ternary_where_u64", ft::element_pieces<BinaryArgs>, where64);
+FT_NATIVE("ternary_where_i64", ft::element_pieces<BinaryArgs>, where64);
 
 #endif

@@ -14,13 +14,6 @@ namespace ft {
 namespace FT_ISA {
 namespace {
 
-template <class T> float logsumexp(const T* x, int64_t n) {
-  vf low = splat(-__builtin_inff()), m[4] = {low, low, low, low};
-  each4(n, [&](int64_t i, auto k, int j) { m[j] = max(keep(load(x + i, k), k, -__builtin_inff()), m[j]); });
-  const float top = highest(m), shift = __builtin_isinf(top) ? 0.0f : top;
-  return shift + __builtin_logf(total(n, [&](int64_t i, auto k) { return keep(exp(load(x + i, k) - shift), k, 0.0f); }));
-}
-
 template <class T> float element(const T* x) { return load_n(x, 1)[0]; }
 
 template <class T> void cross_entropy(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
@@ -61,10 +54,10 @@ template <class T, class U> void cross_entropy_grad(const ft_launch* l, int64_t 
 // Pieces of rows are cut by elements, since a row may be short.
 template <class T> void scale_rows(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const ScaleRowsArgs& args = *static_cast<const ScaleRowsArgs*>(l->args);
-  const int64_t n = int64_t(args.n), size = int64_t(args.size);
-  const int64_t stop = end * row_piece < size ? end * row_piece : size;
-  for (int64_t at = begin * row_piece; at < stop;) {
-    const int64_t row = at / n, next = (row + 1) * n < stop ? (row + 1) * n : stop;
+  const int64_t n = int64_t(args.n);
+  const Elements all = elements_of(args, begin, end);
+  for (int64_t at = all.from; at < all.to;) {
+    const int64_t row = at / n, next = smaller((row + 1) * n, all.to);
     const T* x = static_cast<const T*>(l->bufs[0]) + at;
     T* out = static_cast<T*>(l->bufs[2]) + at;
     const float s = static_cast<const float*>(l->bufs[1])[row];
@@ -83,13 +76,9 @@ template <class T> void cross_entropy_same(const ft_launch* l, int64_t begin, in
 
 #else
 
-static int64_t scale_pieces(const ft_launch* l) {
-  return (int64_t(static_cast<const ScaleRowsArgs*>(l->args)->size) + ft::row_piece - 1) / ft::row_piece;
-}
-
 FT_NATIVE_FLOATS(cross_entropy, ft::row_pieces<CrossEntropyArgs>, cross_entropy);
 FT_NATIVE_FLOATS(cross_entropy_grad, ft::row_pieces<CrossEntropyArgs>, cross_entropy_same);
-FT_NATIVE_FLOATS(cross_entropy_scale_rows, scale_pieces, scale_rows);
+FT_NATIVE_FLOATS(cross_entropy_scale_rows, ft::element_pieces<ScaleRowsArgs>, scale_rows);
 
 FT_RUNNER(grad_f32_f16, cross_entropy_grad<float, ft::f16>)
 FT_RUNNER(grad_f32_bf16, cross_entropy_grad<float, ft::bf16>)

@@ -3,7 +3,7 @@
 // in the first-level cache. A step is one function for every kernel, so that a
 // chain has the bits of the kernels that it replaces.
 #ifndef FT_ISA
-#include <stdint.h>
+#include "native_rows.h"
 
 #include "../../kernels/unary.h"
 #include "../../kernels/binary.h"
@@ -11,9 +11,8 @@
 #include "native_scalar.h"
 
 namespace {
-constexpr int64_t block = 512;   // elements of a register
-constexpr int64_t piece = 16384; // elements of a piece of work
-}  // namespace
+constexpr int64_t block = 512;  // elements of a register
+}
 
 #define FT_SOURCE "native_elementwise.cpp"
 #include "native_isa.h"
@@ -28,22 +27,17 @@ namespace {
 typedef void (*Step)(const float* a, const float* b, float* r, int64_t n);
 
 template <class F, class T> void step1(const float* a, const float*, float* r, int64_t n) {
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(r + i, rounded(F::at(load(a + i)), T{}));
-  if (i < n) store_n(r + i, rounded(F::at(load_n(a + i, n - i)), T{}), n - i);
+  each(n, [&](int64_t i, auto k) { store(r + i, rounded(F::at(load(a + i, k)), T{}), k); });
 }
 
 template <class F, class T> void step2(const float* a, const float* b, float* r, int64_t n) {
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(r + i, rounded(F::at(load(a + i), load(b + i)), T{}));
-  if (i < n) store_n(r + i, rounded(F::at(load_n(a + i, n - i), load_n(b + i, n - i)), T{}), n - i);
+  each(n, [&](int64_t i, auto k) { store(r + i, rounded(F::at(load(a + i, k), load(b + i, k)), T{}), k); });
 }
 
 #define FT_UNARY(Name, expr) \
-  struct Name { FT_STEP vf at(vf x) { return expr; } };
+  struct Name { FT_OP vf at(vf x) { return expr; } };
 #define FT_BINARY(Name, expr) \
-  struct Name { FT_STEP vf at(vf a, vf b) { return expr; } };
-#define FT_STEP static inline __attribute__((always_inline))
+  struct Name { FT_OP vf at(vf a, vf b) { return expr; } };
 
 // far is the sine or cosine of the lanes that sincos does not take.
 FT_OP vf far(vf x, vf r, float (*f)(float)) {
@@ -150,14 +144,10 @@ Op op_of(uint32_t code, uint32_t type) {
 }
 
 template <class T> void widen(const T* x, float* r, int64_t n) {
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(r + i, load(x + i));
-  if (i < n) store_n(r + i, load_n(x + i, n - i), n - i);
+  each(n, [&](int64_t i, auto k) { store(r + i, load(x + i, k), k); });
 }
 template <class T> void narrow(const float* x, T* r, int64_t n) {
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) put(r + i, load(x + i));
-  if (i < n) store_n(r + i, load_n(x + i, n - i), n - i);
+  each(n, [&](int64_t i, auto k) { put(r + i, load(x + i, k), k); });
 }
 
 // fetch is n elements of x from index at on, as floats: where they lie, or in
@@ -188,7 +178,7 @@ const float* fetch_row(const void* x, uint32_t type, int64_t size, int64_t at, f
   int64_t from = at % size;
   if (from + n <= size) return fetch(x, type, from, buf, n);
   for (int64_t done = 0; done < n; from = 0) {
-    int64_t k = size - from < n - done ? size - from : n - done;
+    int64_t k = smaller(size - from, n - done);
     const float* p = fetch(x, type, from, buf + done, k);
     if (p != buf + done) memcpy(buf + done, p, size_t(k) * sizeof(float));
     done += k;
@@ -198,7 +188,7 @@ const float* fetch_row(const void* x, uint32_t type, int64_t size, int64_t at, f
 
 template <uint32_t type> void chain(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const ChainArgs& args = *static_cast<const ChainArgs*>(l->args);
-  const int64_t size = int64_t(args.size), stop = end * piece < size ? end * piece : size;
+  const Elements all = elements_of(args, begin, end);
   void* out = l->bufs[CHAIN_INPUTS];
   float* buf = static_cast<float*>(ft_scratch(w, CHAIN_REGISTERS * block * sizeof(float)));
   const float* reg[CHAIN_REGISTERS];
@@ -213,8 +203,8 @@ template <uint32_t type> void chain(const ft_launch* l, int64_t begin, int64_t e
     fill(buf + k * block, v, block);
     reg[k] = buf + k * block;
   }
-  for (int64_t at = begin * piece; at < stop; at += block) {
-    const int64_t n = stop - at < block ? stop - at : block;
+  for (int64_t at = all.from; at < all.to; at += block) {
+    const int64_t n = smaller(all.to - at, block);
     for (uint32_t k = 0; k < args.inputs; k++) {
       if (args.inMode[k] == CHAIN_FULL) reg[k] = fetch(l->bufs[k], args.inType[k], at, buf + k * block, n);
       if (args.inMode[k] == CHAIN_ROW) reg[k] = fetch_row(l->bufs[k], args.inType[k], args.inSize[k], at, buf + k * block, n);
@@ -243,25 +233,13 @@ const float* fetch_strided(const void* x, uint32_t type, int64_t at, int64_t ste
   return buf;
 }
 
-// place is the offset of a row, all axes but the last, in an operand.
-int64_t place(const int64_t* strides, const uint32_t* shape, uint32_t ndim, int64_t row) {
-  int64_t at = 0;
-  for (int d = int(ndim) - 2; d >= 0; d--) {
-    at += row % shape[d] * strides[d];
-    row /= shape[d];
-  }
-  return at;
-}
-
-// run_rows applies an op to the elements [begin, end) of a strided index space,
-// a piece of a row at a time.
+// run_rows applies an op to elements of a strided index space, a piece of a row
+// at a time.
 template <class Args, class Fetch>
-void run_rows(const Args& args, const Op& op, uint32_t type, void* out, int64_t begin, int64_t end, float* buf, Fetch fetch_at) {
+void run_rows(const Args& args, const Op& op, uint32_t type, void* out, Elements all, float* buf, Fetch fetch_at) {
   const int64_t inner = args.shape[args.ndim - 1];
-  for (int64_t at = begin; at < end;) {
-    int64_t row = at / inner, col = at % inner, n = inner - col;
-    n = n < end - at ? n : end - at;
-    n = n < block ? n : block;
+  for (int64_t at = all.from; at < all.to;) {
+    const int64_t row = at / inner, col = at % inner, n = smaller(smaller(inner - col, all.to - at), block);
     const float *a, *b;
     fetch_at(row, col, n, &a, &b);
     float* r = type == CHAIN_F32 ? static_cast<float*>(out) + at : buf;
@@ -273,26 +251,27 @@ void run_rows(const Args& args, const Op& op, uint32_t type, void* out, int64_t 
 
 template <uint32_t type> void unary(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const UnaryArgs& args = *static_cast<const UnaryArgs*>(l->args);
-  const int64_t size = int64_t(args.size), step = args.strides[args.ndim - 1];
+  const int last = int(args.ndim) - 1;
+  const int64_t step = args.strides[last];
   float* buf = static_cast<float*>(ft_scratch(w, 2 * block * sizeof(float)));
   auto fetch_at = [&](int64_t row, int64_t col, int64_t n, const float** a, const float** b) {
-    int64_t at = args.offset + place(args.strides, args.shape, args.ndim, row) + col * step;
+    int64_t at = args.offset + place(args.strides, args.shape, last, row) + col * step;
     *a = *b = fetch_strided(l->bufs[0], type, at, step, buf + block, n);
   };
-  run_rows(args, op_of(args.op, type), type, l->bufs[1], begin * piece, end * piece < size ? end * piece : size, buf, fetch_at);
+  run_rows(args, op_of(args.op, type), type, l->bufs[1], elements_of(args, begin, end), buf, fetch_at);
 }
 
 template <uint32_t type> void binary(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const BinaryArgs& args = *static_cast<const BinaryArgs*>(l->args);
-  const int64_t size = int64_t(args.size), last = args.ndim - 1;
+  const int last = int(args.ndim) - 1;
   float* buf = static_cast<float*>(ft_scratch(w, 3 * block * sizeof(float)));
   auto fetch_at = [&](int64_t row, int64_t col, int64_t n, const float** a, const float** b) {
-    int64_t pa = args.aOffset + place(args.aStrides, args.shape, args.ndim, row) + col * args.aStrides[last];
-    int64_t pb = args.bOffset + place(args.bStrides, args.shape, args.ndim, row) + col * args.bStrides[last];
+    int64_t pa = args.aOffset + place(args.aStrides, args.shape, last, row) + col * args.aStrides[last];
+    int64_t pb = args.bOffset + place(args.bStrides, args.shape, last, row) + col * args.bStrides[last];
     *a = fetch_strided(l->bufs[0], type, pa, args.aStrides[last], buf + block, n);
     *b = fetch_strided(l->bufs[1], type, pb, args.bStrides[last], buf + 2 * block, n);
   };
-  run_rows(args, op_of(CHAIN_BINARY + args.op, type), type, l->bufs[2], begin * piece, end * piece < size ? end * piece : size, buf, fetch_at);
+  run_rows(args, op_of(CHAIN_BINARY + args.op, type), type, l->bufs[2], elements_of(args, begin, end), buf, fetch_at);
 }
 
 }  // namespace
@@ -300,10 +279,6 @@ template <uint32_t type> void binary(const ft_launch* l, int64_t begin, int64_t 
 }  // namespace ft
 
 #else
-
-template <class Args> static int64_t pieces(const ft_launch* l) {
-  return (int64_t(static_cast<const Args*>(l->args)->size) + piece - 1) / piece;
-}
 
 FT_RUNNER(chain_f32, chain<CHAIN_F32>)
 FT_RUNNER(chain_f16, chain<CHAIN_F16>)
@@ -315,14 +290,14 @@ FT_RUNNER(binary_f32, binary<CHAIN_F32>)
 FT_RUNNER(binary_f16, binary<CHAIN_F16>)
 FT_RUNNER(binary_bf16, binary<CHAIN_BF16>)
 
-FT_NATIVE("chain_f32", pieces<ChainArgs>, chain_f32);
-FT_NATIVE("chain_f16", pieces<ChainArgs>, chain_f16);
-FT_NATIVE("chain_bf16", pieces<ChainArgs>, chain_bf16);
-FT_NATIVE("unary_f32", pieces<UnaryArgs>, unary_f32);
-FT_NATIVE("unary_f16", pieces<UnaryArgs>, unary_f16);
-FT_NATIVE("unary_bf16", pieces<UnaryArgs>, unary_bf16);
-FT_NATIVE("binary_f32", pieces<BinaryArgs>, binary_f32);
-FT_NATIVE("binary_f16", pieces<BinaryArgs>, binary_f16);
-FT_NATIVE("binary_bf16", pieces<BinaryArgs>, binary_bf16);
+FT_NATIVE("chain_f32", ft::element_pieces<ChainArgs>, chain_f32);
+FT_NATIVE("chain_f16", ft::element_pieces<ChainArgs>, chain_f16);
+FT_NATIVE("chain_bf16", ft::element_pieces<ChainArgs>, chain_bf16);
+FT_NATIVE("unary_f32", ft::element_pieces<UnaryArgs>, unary_f32);
+FT_NATIVE("unary_f16", ft::element_pieces<UnaryArgs>, unary_f16);
+FT_NATIVE("unary_bf16", ft::element_pieces<UnaryArgs>, unary_bf16);
+FT_NATIVE("binary_f32", ft::element_pieces<BinaryArgs>, binary_f32);
+FT_NATIVE("binary_f16", ft::element_pieces<BinaryArgs>, binary_f16);
+FT_NATIVE("binary_bf16", ft::element_pieces<BinaryArgs>, binary_bf16);
 
 #endif

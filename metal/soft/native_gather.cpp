@@ -2,11 +2,9 @@
 // through the indices once for each piece of the table and keeps a list of rows
 // per target, so that sums run in the order of the rows, as in the kernel.
 #ifndef FT_ISA
-#include <stdint.h>
+#include "native_rows.h"
 
 #include "../../kernels/gather.h"
-
-#include "native_rows.h"
 
 namespace {
 constexpr int64_t targets = 256;  // rows of the table in a piece
@@ -45,13 +43,13 @@ template <class I> void make_lists(const I* ids, int64_t rows, int64_t table, in
 
 template <class T, class I> void scatter_add(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const GatherArgs& args = *static_cast<const GatherArgs*>(l->args);
-  const int64_t rows = int64_t(args.rows), width = int64_t(args.width), padded = (width + 15) / 16 * 16;
+  const int64_t rows = int64_t(args.rows), width = int64_t(args.width), padded = ceil_div(width, 16) * 16;
   const T* x = static_cast<const T*>(l->bufs[1]);
   float* sum = static_cast<float*>(ft_scratch(w, size_t(padded + targets + rows) * 4));
   int32_t* first = reinterpret_cast<int32_t*>(sum + padded);
   int32_t* next = first + targets;
   for (int64_t piece = begin; piece < end; piece++) {
-    const int64_t from = piece * targets, count = args.table - from < targets ? args.table - from : targets;
+    const int64_t from = piece * targets, count = smaller(args.table - from, targets);
     make_lists(static_cast<const I*>(l->bufs[0]), rows, args.table, from, count, first, next);
     for (int64_t t = 0; t < count; t++) {
       T* out = static_cast<T*>(l->bufs[2]) + (from + t) * width;
@@ -85,14 +83,13 @@ template <class I, int64_t size> static void gather(const ft_launch* l, int64_t 
 
 static int64_t gather_pieces(const ft_launch* l) {
   const GatherArgs& args = *static_cast<const GatherArgs*>(l->args);
-  const int64_t per = ft::rows_per_piece(int64_t(args.width));
-  return (int64_t(args.rows) + per - 1) / per;
+  return ft::ceil_div(int64_t(args.rows), ft::rows_per_piece(int64_t(args.width)));
 }
 
 // Lists hold 32-bit row numbers.
 static int64_t scatter_pieces(const ft_launch* l) {
   const GatherArgs& args = *static_cast<const GatherArgs*>(l->args);
-  return args.rows > INT32_MAX ? 0 : (args.table + targets - 1) / targets;
+  return args.rows > INT32_MAX ? 0 : ft::ceil_div(args.table, targets);
 }
 
 #define FT_GATHER(type, size)                                       \

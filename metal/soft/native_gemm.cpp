@@ -7,9 +7,6 @@
 namespace ft {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // Products of at most this many terms take no pairs of bfloat16, which are
 // summed second term first: they have the shader's order of sums, and its bits.
 constexpr int64_t in_order = 1 << 22;
@@ -41,7 +38,7 @@ GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
   g.v = matrix<const void*>(l->bufs[4], args.ldv, args.transV);
   g.c = matrix<void*>(at(5, args.batchC, true), args.ldc, 0);
   g.m = args.m, g.n = args.n, g.k = args.k, g.r = args.r;
-  if (args.split) g.k = least(args.split, g.k - z * int64_t(args.split));
+  if (args.split) g.k = smaller(args.split, g.k - z * int64_t(args.split));
   g.alpha = args.alpha, g.beta = args.beta;
   g.low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
   g.has_d = args.hasD != 0;
@@ -92,8 +89,8 @@ constexpr int64_t skinny_bytes = 1 << 18;
 
 Plan plan_skinny(const GemmJob& g, const GemmIsa* isa, GemmTypes types, int64_t batch, int64_t workers) {
   const int64_t unit = g.b.row == 1 ? 64 : 1024, bytes = g.n * (g.k + g.r) * element(types, false);
-  const int64_t wanted = least(ceil_div(8 * workers, batch), bytes / skinny_bytes);
-  return Plan{isa, true, 1, least(wanted > 1 ? wanted : 1, ceil_div(g.n, unit)), unit};
+  const int64_t wanted = smaller(ceil_div(8 * workers, batch), bytes / skinny_bytes);
+  return Plan{isa, true, 1, smaller(wanted > 1 ? wanted : 1, ceil_div(g.n, unit)), unit};
 }
 
 Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {
@@ -103,7 +100,7 @@ Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {
 }
 
 // share is where the i-th of count parts of n begins, at a multiple of unit.
-int64_t share(int64_t n, int64_t unit, int64_t i, int64_t count) { return least(n, ceil_div(n, unit) * i / count * unit); }
+int64_t share(int64_t n, int64_t unit, int64_t i, int64_t count) { return smaller(n, ceil_div(n, unit) * i / count * unit); }
 
 template <int types> int64_t units(const ft_launch* l) {
   const Plan p = plan(l, job(l, GemmTypes(types), 0), GemmTypes(types));
@@ -149,7 +146,7 @@ template <int types> void merge(const ft_launch* l, int64_t begin, int64_t end, 
   g.m = args.m, g.n = args.n;
   g.alpha = args.alpha, g.beta = args.beta, g.has_d = args.hasD != 0;
   const int64_t rows = merge_rows(args);
-  isa_for(gemm_f32, false)->merge[types](g, static_cast<const float*>(l->bufs[0]), args.count, begin * rows, least(end * rows, g.m));
+  isa_for(gemm_f32, false)->merge[types](g, static_cast<const float*>(l->bufs[0]), args.count, begin * rows, smaller(end * rows, g.m));
 }
 
 }  // namespace

@@ -3,25 +3,12 @@
 // native_gemm_skinny.h for one instruction set each and compute pieces.
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
 #include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
 #include "native.h"
+#include "native_types.h"
 
 namespace ft {
-
-// The 16-bit floats in memory, as in native_isa.h.
-struct f16 { uint16_t bits; };
-struct bf16 { uint16_t bits; };
 
 // Matrix is an operand: element (i, j) lies at i * row + j * col, and one of
 // the strides is 1.

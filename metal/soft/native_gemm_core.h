@@ -24,10 +24,7 @@ namespace {
 constexpr int W = lanes, MR = FT_MR, NV = FT_NV, NR = NV * W;
 constexpr int64_t KC = FT_KC;
 
-FT_OP constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 FT_OP constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-
-#define FT_UNROLL _Pragma("GCC unroll 32")
 
 // load_some and store_some are for the first min(n, W) elements.
 template <class T> __attribute__((noinline)) vf load_few(const T* p, int64_t n) { return load_n(p, n); }
@@ -36,18 +33,6 @@ template <class T> FT_OP vf load_some(const T* p, int64_t n) { return n >= W ? l
 template <class T> FT_OP void store_some(T* p, vf x, int64_t n) {
   if (n >= W) store(p, x);
   else store_few(p, x, n);
-}
-
-// transpose transposes W vectors: a perfect shuffle of the rows, log W times.
-FT_OP void transpose(vf* v) {
-  FT_UNROLL for (int s = 1; s < W; s *= 2) {
-    vf t[W];
-    FT_UNROLL for (int i = 0; i < W / 2; i++) {
-      const vu a = bits_of(v[i]), b = bits_of(v[i + W / 2]);
-      t[2 * i] = float_of(interleave_low(a, b)), t[2 * i + 1] = float_of(interleave_high(a, b));
-    }
-    FT_UNROLL for (int i = 0; i < W; i++) v[i] = t[i];
-  }
 }
 
 // Fma multiplies float32.

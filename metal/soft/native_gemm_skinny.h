@@ -29,24 +29,6 @@ void rows_of(const Matrix<const void*>& src, int64_t m, int64_t k, int64_t steps
   }
 }
 
-// fold is the sum of the lanes of v, halves first.
-FT_OP float fold(vf v) {
-#if defined(FT_AVX512)
-  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-#elif defined(FT_AVX2)
-  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
-  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
-  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
-#else
-  v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
-  v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
-#endif
-  return v[0];
-}
-
 // dots adds x[i] . b[j] to out[i][j] for M rows of x and N of b.
 template <class P, class T, int M, int N>
 FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t k, float* out, int64_t width) {
@@ -70,7 +52,7 @@ FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t 
     }
   }
   FT_UNROLL for (int i = 0; i < M; i++) {
-    FT_UNROLL for (int j = 0; j < N; j++) out[i * width + j] += fold(c[i][j]);
+    FT_UNROLL for (int j = 0; j < N; j++) out[i * width + j] += sum(c[i][j]);
   }
 }
 

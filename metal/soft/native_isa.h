@@ -16,25 +16,8 @@
 // which the processor has.
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
 #include "native.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
-namespace ft {
-
-// The 16-bit floats in memory.
-struct f16 { uint16_t bits; };
-struct bf16 { uint16_t bits; };
-
-}  // namespace ft
+#include "native_types.h"
 
 // The macros FT_AVX512, FT_AVX2 and FT_FMA tell what the code may use.
 #if defined(__x86_64__)

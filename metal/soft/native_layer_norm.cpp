@@ -5,10 +5,6 @@
 
 #include "../../kernels/layer_norm.h"
 
-namespace {
-constexpr int64_t tile = 1024;  // columns of dw and db that are added at a time
-}
-
 #define FT_SOURCE "native_layer_norm.cpp"
 #include "native_isa.h"
 #endif
@@ -71,24 +67,23 @@ template <class T> void layer_norm_vjp(const ft_launch* l, int64_t begin, int64_
 // A piece is a block of rows times a tile of columns.
 template <class T> void layer_norm_vjp_w(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const LayerNormArgs& args = *static_cast<const LayerNormArgs*>(l->args);
-  const int64_t n = args.n, rows = args.rows, tiles = (n + tile - 1) / tile;
+  const int64_t n = args.n;
   for (int64_t piece = begin; piece < end; piece++) {
-    const int64_t block = piece / tiles, col = piece % tiles * tile, width = n - col < tile ? n - col : tile;
-    const int64_t first = block * args.blockRows, last = first + args.blockRows < rows ? first + args.blockRows : rows;
-    alignas(64) float dw[tile] = {}, db[tile] = {};
-    for (int64_t row = first; row < last; row++) {
-      const T* x = static_cast<const T*>(l->bufs[0]) + row * n + col;
-      const T* g = static_cast<const T*>(l->bufs[1]) + row * n + col;
+    const Columns c(args, piece);
+    alignas(64) float dw[column_tile] = {}, db[column_tile] = {};
+    for (int64_t row = c.first; row < c.last; row++) {
+      const T* x = static_cast<const T*>(l->bufs[0]) + row * n + c.col;
+      const T* g = static_cast<const T*>(l->bufs[1]) + row * n + c.col;
       const float* stats = static_cast<const float*>(l->bufs[2]) + 2 * row;
       const float mean = stats[0], r = stats[1];
-      each(width, [&](int64_t i, auto k) {
+      each(c.width, [&](int64_t i, auto k) {
         vf v = load(g + i, k);
         store(dw + i, load(dw + i) + v * ((load(x + i, k) - mean) * r));
         store(db + i, load(db + i) + v);
       });
     }
-    memcpy(static_cast<float*>(l->bufs[3]) + block * n + col, dw, size_t(width) * sizeof(float));
-    memcpy(static_cast<float*>(l->bufs[4]) + block * n + col, db, size_t(width) * sizeof(float));
+    memcpy(static_cast<float*>(l->bufs[3]) + c.block * n + c.col, dw, size_t(c.width) * sizeof(float));
+    memcpy(static_cast<float*>(l->bufs[4]) + c.block * n + c.col, db, size_t(c.width) * sizeof(float));
   }
 }
 
@@ -98,13 +93,8 @@ template <class T> void layer_norm_vjp_w(const ft_launch* l, int64_t begin, int6
 
 #else
 
-static int64_t blocks(const ft_launch* l) {
-  const LayerNormArgs& args = *static_cast<const LayerNormArgs*>(l->args);
-  return (args.rows + args.blockRows - 1) / args.blockRows * ((args.n + tile - 1) / tile);
-}
-
 FT_NATIVE_FLOATS(layer_norm, ft::row_pieces<LayerNormArgs>, layer_norm);
 FT_NATIVE_FLOATS(layer_norm_vjp, ft::row_pieces<LayerNormArgs>, layer_norm_vjp);
-FT_NATIVE_FLOATS(layer_norm_vjp_w, blocks, layer_norm_vjp_w);
+FT_NATIVE_FLOATS(layer_norm_vjp_w, ft::column_pieces<LayerNormArgs>, layer_norm_vjp_w);
 
 #endif

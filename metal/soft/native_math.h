@@ -113,5 +113,18 @@ FT_OP void sincos(vf x, vf* sine, vf* cosine) {
   *cosine = float_of(bits_of(b) ^ (((quadrant + 1u) & 2u) << 30));
 }
 
+// top_of is the maximum of a row; NaNs are passed over.
+template <class T> static float top_of(const T* x, int64_t n) {
+  vf low = splat(-__builtin_inff()), m[4] = {low, low, low, low};
+  each4(n, [&](int64_t i, auto k, int j) { m[j] = max(keep(load(x + i, k), k, -__builtin_inff()), m[j]); });
+  return highest(m);
+}
+
+// logsumexp is ln Σ e^x of a row, without overflow.
+template <class T> static float logsumexp(const T* x, int64_t n) {
+  const float top = top_of(x, n), shift = __builtin_isinf(top) ? 0.0f : top;
+  return shift + __builtin_logf(total(n, [&](int64_t i, auto k) { return keep(exp(load(x + i, k) - shift), k, 0.0f); }));
+}
+
 }  // namespace FT_ISA
 }  // namespace ft

@@ -1,11 +1,9 @@
 // Native optimizers: kernels/optim.metal over flat arrays. They read and write
 // each array once, so that memory sets their speed.
 #ifndef FT_ISA
-#include <stdint.h>
+#include "native_rows.h"
 
 #include "../../kernels/optim.h"
-
-#include "native_rows.h"
 
 #define FT_SOURCE "native_optim.cpp"
 #include "native_isa.h"
@@ -43,17 +41,16 @@ template <class G> void adamw_range(const ft_launch* l, int64_t from, int64_t to
 template <class G> void adamw(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const AdamWArgs& args = *static_cast<const AdamWArgs*>(l->args);
   const float decay = 1.0f - static_cast<const float*>(l->bufs[4])[HYPER_LR] * args.weightDecay;
-  const int64_t size = int64_t(args.size), from = begin * row_piece, to = end * row_piece < size ? end * row_piece : size;
-  int64_t split = int64_t(args.decayCount);
-  split = split < from ? from : split > to ? to : split;
-  adamw_range<G>(l, from, split, decay);
-  adamw_range<G>(l, split, to, 1.0f);
+  const Elements all = elements_of(args, begin, end);
+  const int64_t split = smaller(larger(int64_t(args.decayCount), all.from), all.to);
+  adamw_range<G>(l, all.from, split, decay);
+  adamw_range<G>(l, split, all.to, 1.0f);
 }
 
 template <class G> void sgd(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const SGDArgs& args = *static_cast<const SGDArgs*>(l->args);
   const float* hyper = static_cast<const float*>(l->bufs[3]);
-  const int64_t size = int64_t(args.size), from = begin * row_piece, to = end * row_piece < size ? end * row_piece : size;
+  const auto [from, to] = elements_of(args, begin, end);
   const G* g = static_cast<const G*>(l->bufs[0]) + from;
   const float* p = static_cast<const float*>(l->bufs[1]) + from;
   const float* v = static_cast<const float*>(l->bufs[2]) + from;
@@ -76,7 +73,7 @@ template <class T> void sum_squares(const ft_launch* l, int64_t begin, int64_t e
   const int64_t size = int64_t(args.size), chunk = int64_t(args.chunk);
   for (int64_t c = begin; c < end; c++) {
     const T* x = static_cast<const T*>(l->bufs[0]) + c * chunk;
-    static_cast<float*>(l->bufs[1])[c] = total(size - c * chunk < chunk ? size - c * chunk : chunk, [&](int64_t i, auto k) {
+    static_cast<float*>(l->bufs[1])[c] = total(smaller(size - c * chunk, chunk), [&](int64_t i, auto k) {
       vf v = load(x + i, k);
       return v * v;
     });
@@ -89,17 +86,13 @@ template <class T> void sum_squares(const ft_launch* l, int64_t begin, int64_t e
 
 #else
 
-template <class Args> static int64_t pieces(const ft_launch* l) {
-  return (int64_t(static_cast<const Args*>(l->args)->size) + ft::row_piece - 1) / ft::row_piece;
-}
-
 static int64_t chunks(const ft_launch* l) {
   const SumSquaresArgs& args = *static_cast<const SumSquaresArgs*>(l->args);
-  return int64_t((args.size + args.chunk - 1) / args.chunk);
+  return ft::ceil_div(int64_t(args.size), int64_t(args.chunk));
 }
 
-FT_NATIVE_FLOATS(optim_adamw, pieces<AdamWArgs>, adamw);
-FT_NATIVE_FLOATS(optim_sgd, pieces<SGDArgs>, sgd);
+FT_NATIVE_FLOATS(optim_adamw, ft::element_pieces<AdamWArgs>, adamw);
+FT_NATIVE_FLOATS(optim_sgd, ft::element_pieces<SGDArgs>, sgd);
 FT_NATIVE_FLOATS(optim_sum_squares, chunks, sum_squares);
 
 #endif

@@ -2,11 +2,9 @@
 // Along the last axis, lanes fold every lanes-th element and are joined at the
 // end; along others, columns are folded side by side.
 #ifndef FT_ISA
-#include <stdint.h>
+#include "native_rows.h"
 
 #include "../../kernels/reduce.h"
-
-#include "native_rows.h"
 
 namespace {
 constexpr int64_t tile = 2048;  // columns that are folded side by side
@@ -23,20 +21,20 @@ namespace {
 
 struct Sum {
   static float start() { return 0.0f; }
-  template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a + b; }
+  template <class V> FT_OP V join(V a, V b) { return a + b; }
 };
 struct Prod {
   static float start() { return 1.0f; }
-  template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a * b; }
+  template <class V> FT_OP V join(V a, V b) { return a * b; }
 };
 // NaN wins.
 struct Max {
   static float start() { return -__builtin_inff(); }
-  template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a != a ? a : (a > b ? a : b); }
+  template <class V> FT_OP V join(V a, V b) { return a != a ? a : (a > b ? a : b); }
 };
 struct Min {
   static float start() { return __builtin_inff(); }
-  template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a != a ? a : (a < b ? a : b); }
+  template <class V> FT_OP V join(V a, V b) { return a != a ? a : (a < b ? a : b); }
 };
 
 // fold_row folds n elements that lie together.
@@ -53,19 +51,19 @@ template <class Op, class T> float fold_row(const T* x, int64_t n) {
 
 template <class Op, class T, class U> void fold_rows(const ReduceArgs& args, const T* x, U* out, int64_t begin, int64_t end) {
   const int64_t chunk = int64_t(args.chunk), chunks = int64_t(args.chunks), reduce = int64_t(args.reduce);
-  const int64_t all = int64_t(args.outer) * chunks, per = rows_per_piece(chunk < reduce ? chunk : reduce);
+  const int64_t all = int64_t(args.outer) * chunks, per = rows_per_piece(smaller(chunk, reduce));
   for (int64_t r = begin * per; r < end * per && r < all; r++) {
-    const int64_t from = r % chunks * chunk, n = reduce - from < chunk ? reduce - from : chunk;
+    const int64_t from = r % chunks * chunk, n = smaller(reduce - from, chunk);
     store_n(out + r, splat(fold_row<Op>(x + r / chunks * reduce + from, n)), 1);
   }
 }
 
 template <class Op, class T, class U> void fold_columns(const ReduceArgs& args, const T* x, U* out, int64_t begin, int64_t end) {
   const int64_t chunk = int64_t(args.chunk), chunks = int64_t(args.chunks), reduce = int64_t(args.reduce), inner = int64_t(args.inner);
-  const int64_t tiles = (inner + tile - 1) / tile;
+  const int64_t tiles = ceil_div(inner, tile);
   for (int64_t piece = begin; piece < end; piece++) {
-    const int64_t r = piece / tiles, col = piece % tiles * tile, width = inner - col < tile ? inner - col : tile;
-    const int64_t from = r % chunks * chunk, to = from + chunk < reduce ? from + chunk : reduce;
+    const int64_t r = piece / tiles, col = piece % tiles * tile, width = smaller(inner - col, tile);
+    const int64_t from = r % chunks * chunk, to = smaller(from + chunk, reduce);
     alignas(64) float s[tile];
     for (int64_t i = 0; i < width || i % lanes; i++) s[i] = Op::start();
     for (int64_t k = from; k < to; k++) {
@@ -102,11 +100,9 @@ template <class T, class U> void reduce(const ft_launch* l, int64_t begin, int64
 static int64_t pieces(const ft_launch* l) {
   const ReduceArgs& args = *static_cast<const ReduceArgs*>(l->args);
   if (args.op > REDUCE_MIN) return 0;
-  if (args.inner == 1) {
-    const int64_t per = ft::rows_per_piece(int64_t(args.chunk < args.reduce ? args.chunk : args.reduce));
-    return (int64_t(args.outer * args.chunks) + per - 1) / per;
-  }
-  return int64_t(args.outer * args.chunks) * ((int64_t(args.inner) + tile - 1) / tile);
+  const int64_t all = int64_t(args.outer * args.chunks);
+  if (args.inner == 1) return ft::ceil_div(all, ft::rows_per_piece(ft::smaller(int64_t(args.chunk), int64_t(args.reduce))));
+  return all * ft::ceil_div(int64_t(args.inner), tile);
 }
 
 FT_RUNNER(reduce_f32, reduce<float, float>)

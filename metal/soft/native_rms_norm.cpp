@@ -5,10 +5,6 @@
 
 #include "../../kernels/rms_norm.h"
 
-namespace {
-constexpr int64_t tile = 1024;  // columns of dw that are added at a time
-}
-
 #define FT_SOURCE "native_rms_norm.cpp"
 #include "native_isa.h"
 #endif
@@ -78,19 +74,18 @@ template <class T> void rms_norm_vjp(const ft_launch* l, int64_t begin, int64_t 
 // A piece is a block of rows times a tile of columns.
 template <class T> void rms_norm_vjp_w(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const NormArgs& args = *static_cast<const NormArgs*>(l->args);
-  const int64_t n = args.n, rows = args.rows, tiles = (n + tile - 1) / tile;
+  const int64_t n = args.n;
   const float* rms = static_cast<const float*>(l->bufs[2]);
   for (int64_t piece = begin; piece < end; piece++) {
-    const int64_t block = piece / tiles, col = piece % tiles * tile, width = n - col < tile ? n - col : tile;
-    const int64_t first = block * args.blockRows, last = first + args.blockRows < rows ? first + args.blockRows : rows;
-    alignas(64) float add[tile] = {};
-    for (int64_t row = first; row < last; row++) {
-      const T* x = static_cast<const T*>(l->bufs[0]) + row * n + col;
-      const T* g = static_cast<const T*>(l->bufs[1]) + row * n + col;
+    const Columns c(args, piece);
+    alignas(64) float add[column_tile] = {};
+    for (int64_t row = c.first; row < c.last; row++) {
+      const T* x = static_cast<const T*>(l->bufs[0]) + row * n + c.col;
+      const T* g = static_cast<const T*>(l->bufs[1]) + row * n + c.col;
       const float r = rms[row];
-      each(width, [&](int64_t i, auto k) { store(add + i, load(add + i) + load(g + i, k) * (load(x + i, k) * r)); });
+      each(c.width, [&](int64_t i, auto k) { store(add + i, load(add + i) + load(g + i, k) * (load(x + i, k) * r)); });
     }
-    memcpy(static_cast<float*>(l->bufs[3]) + block * n + col, add, size_t(width) * sizeof(float));
+    memcpy(static_cast<float*>(l->bufs[3]) + c.block * n + c.col, add, size_t(c.width) * sizeof(float));
   }
 }
 
@@ -100,13 +95,8 @@ template <class T> void rms_norm_vjp_w(const ft_launch* l, int64_t begin, int64_
 
 #else
 
-static int64_t blocks(const ft_launch* l) {
-  const NormArgs& args = *static_cast<const NormArgs*>(l->args);
-  return (args.rows + args.blockRows - 1) / args.blockRows * ((args.n + tile - 1) / tile);
-}
-
 FT_NATIVE_FLOATS(rms_norm, ft::row_pieces<NormArgs>, rms_norm);
 FT_NATIVE_FLOATS(rms_norm_vjp, ft::row_pieces<NormArgs>, rms_norm_vjp);
-FT_NATIVE_FLOATS(rms_norm_vjp_w, blocks, rms_norm_vjp_w);
+FT_NATIVE_FLOATS(rms_norm_vjp_w, ft::column_pieces<NormArgs>, rms_norm_vjp_w);
 
 #endif

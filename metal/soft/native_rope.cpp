@@ -1,11 +1,9 @@
 // Native rope: kernels/rope.metal, a token at a time. The sines and cosines of a
 // token are computed once for all its heads, from the same angles in float.
 #ifndef FT_ISA
-#include <stdint.h>
+#include "native_rows.h"
 
 #include "../../kernels/rope.h"
-
-#include "native_rows.h"
 
 #define FT_SOURCE "native_rope.cpp"
 #include "native_isa.h"
@@ -84,7 +82,7 @@ template <class T> void rope(const ft_launch* l, int64_t begin, int64_t end, ft_
   const T* x = static_cast<const T*>(l->bufs[0]);
   const int32_t* positions = static_cast<const int32_t*>(l->bufs[1]);
   T* out = static_cast<T*>(l->bufs[3]);
-  const int64_t width = (args.dims + 63) / 64 * 64;
+  const int64_t width = ceil_div(args.dims, 64) * 64;
   float* buf = static_cast<float*>(ft_scratch(w, size_t(3 * width) * sizeof(float)));
   const Tables t = {buf, buf + width, buf + 2 * width};
   inverse_freqs(args, static_cast<const float*>(l->bufs[2]), t.inverse);
@@ -107,7 +105,7 @@ template <class T> void rope(const ft_launch* l, int64_t begin, int64_t end, ft_
 static int64_t pieces(const ft_launch* l) {
   const RopeArgs& args = *static_cast<const RopeArgs*>(l->args);
   const int64_t per = ft::rows_per_piece(int64_t(args.heads) * args.headDim);
-  return (int64_t(args.batch) * args.tokens + per - 1) / per;
+  return ft::ceil_div(int64_t(args.batch) * args.tokens, per);
 }
 
 FT_NATIVE_FLOATS(rope, pieces, rope);

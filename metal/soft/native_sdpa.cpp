@@ -2,9 +2,7 @@
 // head, or for sdpa_vector all (up to 8) queries of one.
 #ifndef FT_ISA
 #define FT_SOURCE "native_sdpa.cpp"
-#include <stdint.h>
-
-#include "../../kernels/sdpa.h"
+#include "native_sdpa.h"
 #include "native_isa.h"
 #endif
 
@@ -45,10 +43,7 @@ bool soften(float* s, int64_t nk, int64_t width, State& st) {
     store(st.keep + i, keep);
     shrinks |= keep != 1.0f;
   }
-  int32_t any[lanes], all = 0;
-  __builtin_memcpy(any, &shrinks, sizeof any);
-  for (int i = 0; i < lanes; i++) all |= any[i];
-  return all != 0;
+  return any(shrinks);
 }
 
 FT_OP float log_sum(float top, float sum) { return sum == 0.0f ? -__builtin_inff() : (top + __builtin_log2f(sum)) * ln2; }
@@ -74,12 +69,11 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   for (int64_t u = begin; u < end; u++) {
     // The last tiles see the most keys and come first, as in sdpa.metal.
     const int64_t tile = tiles - 1 - u / (batch * a->heads), b = u / a->heads % batch, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
-    const T* k = static_cast<const T*>(l->bufs[1]) + b * a->k[0] + kv * a->k[1];
-    const T* v = static_cast<const T*>(l->bufs[2]) + b * a->v[0] + kv * a->v[1];
+    const T *k = at<const T>(l, 1, a->k, b, kv), *v = at<const T>(l, 2, a->v, b, kv);
     Tile t = tile_of(l, b, 3);
     t.q = tile * QT;
     t.nq = smaller(QT, a->tq - t.q);
-    pack(static_cast<const T*>(l->bufs[0]) + b * a->q[0] + h * a->q[1] + t.q * a->q[2], a->q[2], t.nq, dim, rows, ld);
+    pack(at<const T>(l, 0, a->q, b, h) + t.q * a->q[2], a->q[2], t.nq, dim, rows, ld);
     turn(rows, ld, t.nq, dim, a->scale * log2e, q, QT);
     const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
     for (int64_t i = 0; i < width; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f;
@@ -98,7 +92,7 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
       pack(v + t.k * a->v[2], a->v[2], t.nk, dim, values, ld);
       product<true>(dim, width, values, ld, s, QT, t.nk, st.acc, QT, true);
     }
-    finish(a, st, t.nq, static_cast<T*>(l->bufs[5]) + b * a->out[0] + h * a->out[1] + t.q * a->out[2],
+    finish(a, st, t.nq, at<T>(l, 5, a->out, b, h) + t.q * a->out[2],
            static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows, ld);
   }
 }
@@ -185,11 +179,10 @@ void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   Few f = {n, ld, arena.take(n * KT), arena.take(n * ld), arena.take(n * ld), {}, {}};
   for (int64_t u = begin; u < end; u++) {
     const int64_t b = u / a->heads, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
-    const T* k = static_cast<const T*>(l->bufs[1]) + b * a->k[0] + kv * a->k[1];
-    const T* v = static_cast<const T*>(l->bufs[2]) + b * a->v[0] + kv * a->v[1];
+    const T *k = at<const T>(l, 1, a->k, b, kv), *v = at<const T>(l, 2, a->v, b, kv);
     Tile t = tile_of(l, b, 3);
     t.nq = n;
-    pack(static_cast<const T*>(l->bufs[0]) + b * a->q[0] + h * a->q[1], a->q[2], n, dim, f.q, ld);
+    pack(at<const T>(l, 0, a->q, b, h), a->q[2], n, dim, f.q, ld);
     for (int64_t i = 0; i < n * ld; i++) f.q[i] *= a->scale * log2e;
     memset(f.acc, 0, size_t(n * ld) * sizeof(float));
     for (int64_t i = 0; i < n; i++) f.top[i] = -__builtin_inff(), f.sum[i] = 0.0f;
@@ -207,7 +200,7 @@ void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
         attend(a, t, f, keys, ld, values, ld);
       }
     }
-    T* out = static_cast<T*>(l->bufs[5]) + b * a->out[0] + h * a->out[1];
+    T* out = at<T>(l, 5, a->out, b, h);
     for (int64_t i = 0; i < n; i++) {
       unpack(f.acc + i * ld, dim, f.sum[i] == 0.0f ? 0.0f : 1.0f / f.sum[i], out + i * a->out[2]);
       static_cast<float*>(l->bufs[6])[u * n + i] = log_sum(f.top[i], f.sum[i]);
@@ -226,7 +219,7 @@ namespace {
 
 int64_t forward_units(const ft_launch* l) {
   const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
-  return (int64_t(a->tq) + 63) / 64 * a->heads * l->grid[2];
+  return ft::ceil_div(a->tq, ft::sdpa_queries) * a->heads * l->grid[2];
 }
 int64_t vector_units(const ft_launch* l) { return int64_t(static_cast<const SDPAArgs*>(l->args)->heads) * l->grid[2]; }
 

@@ -11,8 +11,7 @@ namespace FT_ISA {
 namespace {
 namespace sdpa {
 
-constexpr int64_t QT = 64;  // queries of a tile, and the length of its rows
-constexpr int64_t KT = 96;  // keys of a tile
+constexpr int64_t QT = sdpa_queries, KT = sdpa_keys;  // of a tile; its rows are QT long
 constexpr float log2e = 1.44269504088896341f;
 // The micro tile of the products: MR rows, NV vectors.
 constexpr int MR = 6;
@@ -22,11 +21,6 @@ constexpr int NV = 4;
 constexpr int NV = 2;
 #endif
 
-#define FT_UNROLL _Pragma("GCC unroll 16")
-
-FT_OP int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-FT_OP int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-FT_OP int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 FT_OP int64_t whole(int64_t n) { return ceil_div(n, lanes) * lanes; }
 
 // The length of rows of head elements. The extra 64 bytes keep rows of a large
@@ -119,33 +113,14 @@ void pack(const T* x, int64_t stride, int64_t rows, int64_t dim, float* to, int6
   }
 }
 
-// zip_low and zip_high interleave the halves of two vectors.
-#if defined(FT_AVX512)
-FT_OP vf zip_low(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
-FT_OP vf zip_high(vf a, vf b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
-#elif defined(FT_AVX2)
-FT_OP vf zip_low(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-FT_OP vf zip_high(vf a, vf b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-#else
-FT_OP vf zip_low(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-FT_OP vf zip_high(vf a, vf b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
-#endif
-
 // turn writes the transpose of x [rows][ld], times factor: to[c * to_ld + r] for
 // whole vectors of both; rows past the last count as zeros.
 inline void turn(const float* x, int64_t ld, int64_t rows, int64_t columns, float factor, float* to, int64_t to_ld) {
   for (int64_t r = 0; r < rows; r += lanes)
     for (int64_t c = 0; c < columns; c += lanes) {
-      vf v[lanes], t[lanes];
+      vf v[lanes];
       FT_UNROLL for (int i = 0; i < lanes; i++) v[i] = r + i < rows ? load(x + (r + i) * ld + c) * factor : vf{};
-      // A perfect shuffle of the rows, as many times as lanes is doubled from 1.
-      FT_UNROLL for (int n = 1; n < lanes; n *= 2) {
-        FT_UNROLL for (int i = 0; i < lanes / 2; i++) {
-          t[2 * i] = zip_low(v[i], v[i + lanes / 2]);
-          t[2 * i + 1] = zip_high(v[i], v[i + lanes / 2]);
-        }
-        FT_UNROLL for (int i = 0; i < lanes; i++) v[i] = t[i];
-      }
+      transpose(v);
       FT_UNROLL for (int i = 0; i < lanes; i++) store(to + (c + i) * to_ld + r, v[i]);
     }
 }
@@ -235,6 +210,11 @@ inline void mask(const SDPAArgs* a, const Tile& t, float* s) {
       store(p, theirs == mine ? load(p) : none);
     }
   }
+}
+
+// at is where a head of operand i begins, with the strides of that operand.
+template <class T> T* at(const ft_launch* l, int i, const int64_t* stride, int64_t b, int64_t head) {
+  return static_cast<T*>(l->bufs[i]) + b * stride[0] + head * stride[1];
 }
 
 // Arena cuts scratch memory.

@@ -8,10 +8,7 @@
 //     file: seven products, but work for many processors.
 #ifndef FT_ISA
 #define FT_SOURCE "native_sdpa_vjp.cpp"
-#include <stdint.h>
-
-#include "../../kernels/sdpa.h"
-#include "native.h"
+#include "native_sdpa.h"
 
 namespace {
 
@@ -49,11 +46,6 @@ struct Sizes {
     query_tiles = ceil_div(a->tq, QT);
   }
 };
-
-// at is where a head of operand i begins, with the strides of that operand.
-template <class T> T* at(const ft_launch* l, int i, const int64_t* stride, int64_t b, int64_t head) {
-  return static_cast<T*>(l->bufs[i]) + b * stride[0] + head * stride[1];
-}
 
 // Queries is what the products need of a tile of queries: q and dOut as rows and
 // as columns (q times scale * log2(e)), and per query lse (times log2(e)) and
@@ -279,7 +271,7 @@ Division divide(const ft_launch* l) {
   // Heads that do not fill a round of all processors are done by tiles, unless
   // their 7/5 of the work would take longer than the round.
   const int64_t rest = 7 * odd < 5 * processors ? odd : 0;
-  Division by = {heads - rest, rest, (int64_t(a->tk) + 95) / 96, (int64_t(a->tq) + 63) / 64, 0};
+  Division by = {heads - rest, rest, ft::ceil_div(a->tk, ft::sdpa_keys), ft::ceil_div(a->tq, ft::sdpa_queries), 0};
   const int64_t tiles = rest * (by.key_tiles + a->heads / a->kvHeads * by.query_tiles);
   by.groups = tiles < 8 * processors ? tiles : 8 * processors;
   return by;

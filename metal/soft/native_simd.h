@@ -8,6 +8,7 @@
 // it likes.
 
 #define FT_OP static inline __attribute__((always_inline))
+#define FT_UNROLL _Pragma("GCC unroll 32")
 
 namespace ft {
 namespace FT_ISA {
@@ -184,9 +185,8 @@ template <class F> FT_OP void each4(int64_t n, F f) {
 }
 
 // put stores floats that the memory's type represents, as rounded makes them.
-FT_OP void put(float* p, vf v) { store(p, v); }
-FT_OP void put(f16* p, vf v) { store(p, v); }
-FT_OP void put(bf16* p, vf v) { store_u16(p, bits_of(v) >> 16); }
+template <class T, class K> FT_OP void put(T* p, vf v, K k) { store(p, v, k); }
+FT_OP void put(bf16* p, vf v, Whole) { store_u16(p, bits_of(v) >> 16); }
 
 // rounded is the value that memory of the type of `as` would hold.
 FT_OP vf rounded(vf x, float) { return x; }
@@ -195,11 +195,20 @@ FT_OP vf rounded(vf x, f16) { return from_f16(to_f16(x)); }
 
 // sum and highest fold the lanes, halves first.
 FT_OP float sum(vf v) {
-  float a[lanes];
-  __builtin_memcpy(a, &v, sizeof v);
-  for (int half = lanes / 2; half; half /= 2)
-    for (int i = 0; i < half; i++) a[i] += a[i + half];
-  return a[0];
+#if defined(FT_AVX512)
+  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif defined(FT_AVX2)
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+#else
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
+#endif
+  return v[0];
 }
 FT_OP float highest(vf v) {
   float a[lanes];
@@ -228,15 +237,28 @@ template <class F> FT_OP float total(int64_t n, F f) {
 // interleave_low is a[0], b[0], a[1], b[1], …; interleave_high goes on from the
 // middle.
 #if defined(FT_AVX512)
-FT_OP vu interleave_low(vu a, vu b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
-FT_OP vu interleave_high(vu a, vu b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
+template <class V> FT_OP V interleave_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+template <class V> FT_OP V interleave_high(V a, V b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
 #elif defined(FT_AVX2)
-FT_OP vu interleave_low(vu a, vu b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-FT_OP vu interleave_high(vu a, vu b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+template <class V> FT_OP V interleave_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+template <class V> FT_OP V interleave_high(V a, V b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 #else
-FT_OP vu interleave_low(vu a, vu b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-FT_OP vu interleave_high(vu a, vu b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
+template <class V> FT_OP V interleave_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+template <class V> FT_OP V interleave_high(V a, V b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
 #endif
+
+// transpose transposes lanes vectors. Each round interleaves the two halves of
+// the rows, which moves one bit of the row's number into the column's.
+template <class V> FT_OP void transpose(V* v) {
+  FT_UNROLL for (int round = 1; round < lanes; round *= 2) {
+    V t[lanes];
+    FT_UNROLL for (int i = 0; i < lanes / 2; i++) {
+      t[2 * i] = interleave_low(v[i], v[i + lanes / 2]);
+      t[2 * i + 1] = interleave_high(v[i], v[i + lanes / 2]);
+    }
+    FT_UNROLL for (int i = 0; i < lanes; i++) v[i] = t[i];
+  }
+}
 
 FT_OP vf sqrt(vf x) {
 #if defined(FT_AVX512)

@@ -13,13 +13,6 @@ namespace ft {
 namespace FT_ISA {
 namespace {
 
-// top_of is the maximum of a row; NaNs are passed over.
-template <class T> float top_of(const T* x, int64_t n) {
-  vf low = splat(-__builtin_inff()), m[4] = {low, low, low, low};
-  each4(n, [&](int64_t i, auto k, int j) { m[j] = max(keep(load(x + i, k), k, -__builtin_inff()), m[j]); });
-  return highest(m);
-}
-
 // exps writes e^(x - top) to e, which may be x, and returns its sum.
 template <class T> float exps(const T* x, float* e, int64_t n, float top) {
   return total(n, [&](int64_t i, auto k) {
@@ -61,9 +54,7 @@ template <class T> void softmax_logsumexp(const ft_launch* l, int64_t begin, int
   const int64_t n = args.n;
   each_row(args, begin, end, [&](int64_t row) {
     const T* x = static_cast<const T*>(l->bufs[0]) + row * n;
-    const float top = top_of(x, n), shift = __builtin_isinf(top) ? 0.0f : top;
-    const float sum = total(n, [&](int64_t i, auto k) { return keep(exp(load(x + i, k) - shift), k, 0.0f); });
-    store_n(static_cast<T*>(l->bufs[1]) + row, splat(shift + __builtin_logf(sum)), 1);
+    store_n(static_cast<T*>(l->bufs[1]) + row, splat(logsumexp(x, n)), 1);
   });
 }
 

@@ -1,12 +1,11 @@
 // Native sort_block and sort_merge of kernels/sort.metal. The stable order that
 // they look for is unique, so the kernel and its twin agree exactly.
-#include <stdint.h>
-
 #include <algorithm>
 
-#include "../../kernels/sort.h"
-
 #include "native.h"
+#include "native_types.h"
+
+#include "../../kernels/sort.h"
 
 namespace {
 
@@ -34,8 +33,7 @@ int64_t blocks_per_piece(const SortArgs& args) { return int64_t(args.n >= SORT_B
 
 int64_t block_units(const ft_launch* l) {
   const SortArgs& args = args_of(l);
-  const int64_t per = blocks_per_piece(args);
-  return (int64_t(args.rows * args.blocks) + per - 1) / per;
+  return ft::ceil_div(int64_t(args.rows * args.blocks), blocks_per_piece(args));
 }
 
 template <class K, class E> void block(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
@@ -63,12 +61,12 @@ constexpr int64_t piece = 2 * SORT_BLOCK;
 
 int64_t merge_units(const ft_launch* l) {
   const SortArgs& args = args_of(l);
-  return int64_t(args.rows) * ((int64_t(args.n) + piece - 1) / piece);
+  return int64_t(args.rows) * ft::ceil_div(int64_t(args.n), piece);
 }
 
 template <class K> void merge(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const SortArgs& args = args_of(l);
-  const int64_t n = int64_t(args.n), w = int64_t(args.width), per_row = (n + piece - 1) / piece;
+  const int64_t n = int64_t(args.n), w = int64_t(args.width), per_row = ft::ceil_div(n, piece);
   for (int64_t u = begin; u < end; u++) {
     const int64_t row = u / per_row * n, at = u % per_row * piece, stop = std::min(at + piece, n);
     const int64_t start = at & ~(2 * w - 1), mid = std::min(start + w, n), na = mid - start, nb = std::min(start + 2 * w, n) - mid;
