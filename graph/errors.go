@@ -50,6 +50,15 @@ func Catch(fn func()) (err error) {
 	return nil
 }
 
+// Try is Catch for a function that also returns errors.
+func Try(fn func() error) error {
+	var err error
+	if caught := Catch(func() { err = fn() }); caught != nil {
+		return caught
+	}
+	return err
+}
+
 // engineDir is the folder of this file: closures that are inlined into a caller
 // bear the caller's name, but keep their file.
 var engineDir = func() string {

@@ -72,8 +72,6 @@ type Folder struct {
 	Model  Model
 	DType  metal.DType // of the weights
 	Files  *weights.Set
-	// Unused names tensors of the folder that the architecture does not have.
-	Unused []string
 
 	rt   *graph.Runtime
 	bufs []metal.Buffer
@@ -129,7 +127,6 @@ func Load(dir string, rt *graph.Runtime) (*Folder, error) {
 
 // bind gives every parameter its tensor.
 func (f *Folder) bind() error {
-	seen := map[string]bool{}
 	for _, p := range nn.Params(f.Model) {
 		t, ok := f.Files.Lookup(p.Name)
 		if !ok {
@@ -141,26 +138,15 @@ func (f *Folder) bind() error {
 		if t.DType != metal.Float32 && t.DType != metal.Float16 && t.DType != metal.BFloat16 {
 			return fmt.Errorf("tensor %q is %s, want float32, float16 or bfloat16", p.Name, t.DType)
 		}
-		seen[p.Name] = true
 		a, err := f.array(t)
 		if err != nil {
 			return err
 		}
 		p.Array = a
-		f.DType = t.DType
 	}
-	f.DType = f.commonDType()
-	for _, name := range f.Files.Names() {
-		if !seen[name] {
-			f.Unused = append(f.Unused, name)
-		}
-	}
+	f.DType = f.Model.Head().DType()
 	return nil
 }
-
-// commonDType is the dtype of the embedding, which decides the dtype of the
-// activations.
-func (f *Folder) commonDType() metal.DType { return f.Model.Head().DType() }
 
 // array wraps a mapped tensor, or copies it where its place in the file is not
 // aligned to its elements.

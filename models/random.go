@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
@@ -36,19 +37,13 @@ func Random(config string, rt *graph.Runtime, seed uint64) (*Folder, error) {
 			switch {
 			case len(p.Shape) > 1:
 				v[i] = float32(rng.NormFloat64() * initStd)
-			case isNorm(p.Name):
+			case strings.HasSuffix(p.Name, ".weight"):
 				v[i] = 1
 			}
 		}
 		p.Array = graph.FromSlice(v, p.Shape...)
 	}
 	return &Folder{Dir: config, Info: info, Config: raw, Model: model, DType: metal.Float32, rt: rt}, nil
-}
-
-// isNorm tells a norm's weight from a bias by its name.
-func isNorm(name string) bool {
-	const suffix = ".weight"
-	return len(name) > len(suffix) && name[len(name)-len(suffix):] == suffix
 }
 
 // Convert changes the dtype of every weight, which copies them.

@@ -20,10 +20,7 @@ import (
 // Predict is the plan of a run: the memory and time that a step will need,
 // without running one. It reads the data only if cfg names some.
 func Predict(ctx context.Context, cfg *Config) (r PlanReport, err error) {
-	caught := graph.Catch(func() { r, err = predict(ctx, cfg) })
-	if caught != nil {
-		return r, caught
-	}
+	err = graph.Try(func() (err error) { r, err = predict(ctx, cfg); return err })
 	return r, err
 }
 
@@ -60,10 +57,7 @@ type Evaluation struct {
 // empty, on the test split of cfg.Data, or else its valid split, or else the
 // file that cfg.Data is.
 func Evaluate(ctx context.Context, cfg *Config) (ev Evaluation, err error) {
-	caught := graph.Catch(func() { ev, err = evaluate(ctx, cfg) })
-	if caught != nil {
-		return ev, caught
-	}
+	err = graph.Try(func() (err error) { ev, err = evaluate(ctx, cfg); return err })
 	return ev, err
 }
 
@@ -178,12 +172,8 @@ type FuseOptions struct {
 
 // Fuse writes a model folder whose weights are W + scale·(A@B)ᵀ, computed in
 // float32 and rounded once, with the other files of the model beside them.
-func Fuse(ctx context.Context, opt FuseOptions) (err error) {
-	caught := graph.Catch(func() { err = fuse(ctx, opt) })
-	if caught != nil {
-		return caught
-	}
-	return err
+func Fuse(ctx context.Context, opt FuseOptions) error {
+	return graph.Try(func() error { return fuse(ctx, opt) })
 }
 
 func fuse(ctx context.Context, opt FuseOptions) error {

@@ -42,11 +42,7 @@ type window struct {
 // checkpoint and returns ctx's error. Errors leave the files of earlier
 // checkpoints as they are.
 func Run(ctx context.Context, cfg *Config, report Reporter) error {
-	var err error
-	if caught := graph.Catch(func() { err = runTraining(ctx, cfg, report) }); caught != nil {
-		return caught
-	}
-	return err
+	return graph.Try(func() error { return runTraining(ctx, cfg, report) })
 }
 
 func runTraining(ctx context.Context, cfg *Config, report Reporter) error {

@@ -45,9 +45,8 @@ func generateText(ctx context.Context, g generation, w io.Writer) (st generation
 	}
 	defer folder.Close()
 	if g.adapter != "" {
-		var loadErr error
-		if err := graph.Catch(func() { loadErr = train.LoadAdapter(folder.Model, g.adapter) }); err != nil || loadErr != nil {
-			return st, errors.Join(err, loadErr)
+		if err := graph.Try(func() error { return train.LoadAdapter(folder.Model, g.adapter) }); err != nil {
+			return st, err
 		}
 	}
 	enc, err := train.NewEncoder(g.model)

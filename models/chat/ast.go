@@ -17,11 +17,8 @@ const (
 
 // Expressions. line is where errors of the node are reported.
 type (
-	constant struct{ value any }
-	name     struct {
-		line int
-		id   string
-	}
+	constant  struct{ value any }
+	name      struct{ id string }
 	listExpr  struct{ items []expr }
 	tupleExpr struct{ items []expr }
 	dictExpr  struct {
@@ -49,11 +46,8 @@ type (
 		ops   []string
 		rest  []expr
 	}
-	condExpr struct {
-		line            int
-		test, then, alt expr // alt is nil without else
-	}
-	getAttr struct {
+	condExpr struct{ test, then, alt expr } // alt is nil without else
+	getAttr  struct {
 		line int
 		x    expr
 		attr string
@@ -132,31 +126,23 @@ type (
 		values  []expr
 		body    []stmt
 	}
-	macroStmt struct {
-		line int
-		def  *macroDef
-	}
+	macroStmt struct{ def *macroDef }
 	callBlock struct {
 		line int
 		call *call
 		def  *macroDef
 	}
 	filterBlock struct {
-		line    int
 		filters []*filterExpr
 		body    []stmt
 	}
-	generationStmt struct {
-		line int
-		body []stmt
-	}
-	controlStmt struct{ ctl control }
+	generationStmt struct{ body []stmt }
+	controlStmt    struct{ ctl control }
 )
 
 // target is what an assignment binds: a name, an attribute of a namespace or a
 // tuple of these.
 type target struct {
-	line  int
 	name  string
 	attr  string // of the namespace called name
 	items []target

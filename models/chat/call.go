@@ -194,7 +194,7 @@ func (s *state) callMacro(m *macro, a args) any {
 		}
 		inner.set(param, v)
 	}
-	t, _ := s.capture(def.body)
+	t, _ := s.capture(func() control { return s.run(def.body) })
 	s.scope = outer
 	s.line = line
 	return t

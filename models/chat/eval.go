@@ -152,7 +152,7 @@ func (s *state) attribute(v any, attr string) any {
 	if item, ok := s.index(v, attr); ok {
 		return item
 	}
-	return &undefined{"'" + objectType(v) + "' has no attribute '" + attr + "'"}
+	return noAttribute(v, attr)
 }
 
 // item is v[key]: an item, or else a method or attribute.
@@ -166,9 +166,18 @@ func (s *state) item(v, key any) any {
 	if !ok {
 		return &undefined{objectType(v) + " has no such element"}
 	}
+	return s.methodOf(v, attr)
+}
+
+// methodOf is a method or attribute, and no item.
+func (s *state) methodOf(v any, attr string) any {
 	if a, ok := s.method(v, attr); ok {
 		return a
 	}
+	return noAttribute(v, attr)
+}
+
+func noAttribute(v any, attr string) any {
 	return &undefined{"'" + objectType(v) + "' has no attribute '" + attr + "'"}
 }
 
@@ -335,9 +344,14 @@ func (n *filterExpr) apply(s *state, v any) any {
 }
 
 func (s *state) filter(name string, v any, a args) any {
-	f, ok := filters[name]
+	return invoke(s, "filter", filters, name, v, a)
+}
+
+// invoke runs the filter or test of a table.
+func invoke[T any](s *state, kind string, table map[string]func(s *state, v any, a args) T, name string, v any, a args) T {
+	f, ok := table[name]
 	if !ok {
-		s.fail("no filter named '%s'", name)
+		s.fail("no %s named '%s'", kind, name)
 	}
 	s.step(1)
 	s.scan(v)
@@ -355,14 +369,5 @@ func (n *testExpr) eval(s *state) any {
 }
 
 func (s *state) test(name string, v any, a args) bool {
-	t, ok := tests[name]
-	if !ok {
-		s.fail("no test named '%s'", name)
-	}
-	s.step(1)
-	s.scan(v)
-	s.scan(a.pos...)
-	s.scan(a.named...)
-	a.fn = name
-	return t(s, v, a)
+	return invoke(s, "test", tests, name, v, a)
 }

@@ -85,11 +85,11 @@ func (s *state) runInner(body []stmt) control {
 	return ctl
 }
 
-// capture executes statements and returns the text that they write.
-func (s *state) capture(body []stmt) (string, control) {
+// capture returns the text that run writes.
+func (s *state) capture(run func() control) (string, control) {
 	outer := s.out
 	s.out = &output{}
-	ctl := s.run(body)
+	ctl := run()
 	t := string(s.out.text)
 	s.out = outer
 	s.alloc(len(t))
@@ -100,7 +100,7 @@ func (s *state) capture(body []stmt) (string, control) {
 func (s *state) captureInner(body []stmt, filters []*filterExpr) (any, control) {
 	outer := s.scope
 	s.scope = &scope{parent: outer}
-	t, ctl := s.capture(body)
+	t, ctl := s.capture(func() control { return s.run(body) })
 	var v any = t
 	if ctl == ctlNext {
 		for _, f := range filters {
@@ -144,7 +144,7 @@ func (s *state) assign(t *target, v any) {
 			s.assign(&t.items[i], items[i])
 		}
 	case t.attr != "":
-		ns, ok := (&name{t.line, t.name}).eval(s).(*namespace)
+		ns, ok := (&name{t.name}).eval(s).(*namespace)
 		if !ok {
 			s.fail("cannot assign the attribute '%s': '%s' is no namespace", t.attr, t.name)
 		}
@@ -196,12 +196,10 @@ func (n *forStmt) exec(s *state) control {
 
 // render runs a recursive loop and returns its text.
 func (n *forStmt) render(s *state, outer *scope, iter any, depth int) string {
-	at, out := s.scope, s.out
-	s.scope, s.out = outer, &output{}
-	n.loop(s, iter, outer, depth)
-	t := string(s.out.text)
-	s.scope, s.out = at, out
-	s.alloc(len(t))
+	at := s.scope
+	s.scope = outer
+	t, _ := s.capture(func() control { return n.loop(s, iter, outer, depth) })
+	s.scope = at
 	return t
 }
 

@@ -211,10 +211,7 @@ func filterDefault(s *state, v any, a args) any {
 func filterAttr(s *state, v any, a args) any {
 	attr := a.textArg(s, a.bind(s, "name")[0])
 	s.defined(v)
-	if out, ok := s.method(v, attr); ok {
-		return out
-	}
-	return &undefined{"'" + objectType(v) + "' has no attribute '" + attr + "'"}
+	return s.methodOf(v, attr)
 }
 
 func filterLength(s *state, v any, a args) any {

@@ -147,9 +147,7 @@ func filterJoin(s *state, v any, a args) any {
 			b.WriteString(sep)
 		}
 		b.WriteString(t)
-		if b.Len() > maxText {
-			s.alloc(b.Len())
-		}
+		s.fits(b.Len())
 	}
 	return b.String()
 }

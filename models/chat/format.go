@@ -185,9 +185,7 @@ func (p *percentFormat) format(t string) {
 		}
 		p.b.WriteString(t[:i])
 		t = p.directive(t[i+1:])
-		if p.b.Len() > maxText {
-			p.s.alloc(p.b.Len())
-		}
+		p.s.fits(p.b.Len())
 	}
 }
 

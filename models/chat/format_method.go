@@ -60,9 +60,7 @@ func (f *braceFormat) format(t string, depth int) string {
 		}
 		b.WriteString(f.field(t[i+1:end], depth))
 		t = t[end+1:]
-		if b.Len() > maxText {
-			f.s.alloc(b.Len())
-		}
+		f.s.fits(b.Len())
 	}
 	return b.String()
 }

@@ -52,12 +52,9 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 	if depth > maxJSONDepth {
 		return nil, fmt.Errorf("JSON is nested more than %d deep", maxJSONDepth)
 	}
-	tok, err := dec.Token()
+	tok, err := nextToken(dec)
 	if err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, fmt.Errorf("JSON: %w", err)
+		return nil, err
 	}
 	switch tok := tok.(type) {
 	case json.Number:
@@ -72,7 +69,8 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 				}
 				l.items = append(l.items, v)
 			}
-			return l, closeDelim(dec)
+			_, err := nextToken(dec)
+			return l, err
 		}
 		d := newDict()
 		for dec.More() {
@@ -86,20 +84,22 @@ func decode(dec *json.Decoder, depth int) (any, error) {
 			}
 			d.set(key, v)
 		}
-		return d, closeDelim(dec)
+		_, err := nextToken(dec)
+		return d, err
 	}
 	return tok, nil // nil, bool or string
 }
 
-// closeDelim reads the end of a list or an object.
-func closeDelim(dec *json.Decoder) error {
-	if _, err := dec.Token(); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return fmt.Errorf("JSON: %w", err)
+// nextToken reads a token that must be there.
+func nextToken(dec *json.Decoder) (json.Token, error) {
+	tok, err := dec.Token()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("JSON: %w", err)
+	}
+	return tok, nil
 }
 
 func decodeNumber(text string) (any, error) {
@@ -159,9 +159,7 @@ func (w *jsonWriter) value(v any, level int) {
 	w.s.enter()
 	defer w.s.leave()
 	w.s.step(1)
-	if w.b.Len() > maxText {
-		w.s.alloc(w.b.Len())
-	}
+	w.s.fits(w.b.Len())
 	switch v := v.(type) {
 	case string:
 		w.text(v)
@@ -213,9 +211,7 @@ func (w *jsonWriter) line(level int) {
 		w.s.step(len(*w.indent) * level / 16)
 		w.b.WriteByte('\n')
 		w.b.WriteString(strings.Repeat(*w.indent, level))
-		if w.b.Len() > maxText {
-			w.s.alloc(w.b.Len())
-		}
+		w.s.fits(w.b.Len())
 	}
 }
 

@@ -43,15 +43,17 @@ func (s *state) compute(values ...*big.Int) {
 	}
 }
 
-// alloc pays for n bytes of text.
-func (s *state) alloc(n int) {
+// fits fails if a text of n bytes is too long, before it is paid for.
+func (s *state) fits(n int) {
 	if n > maxText {
 		s.fail("a text of %d bytes is over the limit of %d", n, maxText)
 	}
-	if s.bytes += n; s.bytes > maxAlloc {
-		s.fail("the template makes more than %d bytes of text and lists", maxAlloc)
-	}
-	s.step(n / 16)
+}
+
+// alloc pays for n bytes of text.
+func (s *state) alloc(n int) {
+	s.fits(n)
+	s.use(n)
 }
 
 // allocItems pays for a list of n items.
@@ -59,10 +61,15 @@ func (s *state) allocItems(n int) {
 	if n > maxItems {
 		s.fail("a list of %d items is over the limit of %d", n, maxItems)
 	}
-	if s.bytes += itemSize * n; s.bytes > maxAlloc {
+	s.use(itemSize * n)
+}
+
+// use pays for memory, a step for 16 bytes.
+func (s *state) use(bytes int) {
+	if s.bytes += bytes; s.bytes > maxAlloc {
 		s.fail("the template makes more than %d bytes of text and lists", maxAlloc)
 	}
-	s.step(n)
+	s.step(bytes / 16)
 }
 
 // enter guards one level of recursion; leave ends it.

@@ -105,11 +105,8 @@ func dictMethod(d *dict, attr string) (any, bool) {
 	case "get":
 		return bound("dict.get", func(s *state, a args) any {
 			p := a.bind(s, "key", "default?")
-			if _, ok := hashKey(p[0]); !ok {
-				s.fail("unhashable type: '%s'", pythonType(p[0]))
-			}
-			if v, ok := d.get(p[0]); ok {
-				return v
+			if i, ok := d.index[s.hash(p[0])]; ok {
+				return d.vals[i]
 			}
 			return orNil(p[1])
 		}), true

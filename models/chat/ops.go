@@ -173,17 +173,15 @@ func (s *state) join(l, r any) (any, bool) {
 		}
 		return lt + rt, true
 	}
-	switch l := l.(type) {
-	case *list:
-		if r, ok := r.(*list); ok {
-			return &list{s.concatItems(l.items, r.items)}, true
-		}
-	case *tuple:
-		if r, ok := r.(*tuple); ok {
-			return &tuple{items: s.concatItems(l.items, r.items)}, true
-		}
+	a, b, ok := bothItems(l, r)
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	items := s.concatItems(a, b)
+	if _, isList := l.(*list); isList {
+		return &list{items}, true
+	}
+	return &tuple{items: items}, true
 }
 
 func (s *state) concatItems(a, b []any) []any {
@@ -258,12 +256,9 @@ func (s *state) equal(l, r any) bool {
 	case *undefined:
 		_, ok := r.(*undefined)
 		return ok
-	case *list:
-		r, ok := r.(*list)
-		return ok && s.equalItems(l.items, r.items)
-	case *tuple:
-		r, ok := r.(*tuple)
-		return ok && s.equalItems(l.items, r.items)
+	case *list, *tuple:
+		a, b, ok := bothItems(l, r)
+		return ok && s.equalItems(a, b)
 	case *dict:
 		r, ok := r.(*dict)
 		return ok && s.equalDicts(l, r)
@@ -294,15 +289,27 @@ func (s *state) hasKeys(d *dict, keys []any) bool {
 
 // same is Python's "is".
 func (s *state) same(l, r any) bool {
-	switch l := l.(type) {
-	case function:
-		r, ok := r.(function)
-		return ok && l.name == r.name
-	}
-	if _, ok := r.(function); ok {
-		return false
+	lf, lok := l.(function)
+	rf, rok := r.(function)
+	if lok || rok {
+		return lok && rok && lf.name == rf.name
 	}
 	return l == r
+}
+
+// bothItems is the items of two lists, or of two tuples.
+func bothItems(l, r any) (a, b []any, ok bool) {
+	switch l := l.(type) {
+	case *list:
+		if r, ok := r.(*list); ok {
+			return l.items, r.items, true
+		}
+	case *tuple:
+		if r, ok := r.(*tuple); ok {
+			return l.items, r.items, true
+		}
+	}
+	return nil, nil, false
 }
 
 func (s *state) equalItems(a, b []any) bool {
@@ -389,22 +396,9 @@ func (s *state) ordered(op string, l, r any) bool {
 			return satisfies(op, strings.Compare(lt, rt), 0)
 		}
 	}
-	var a, b []any
-	switch lv := l.(type) {
-	case *list:
-		if rv, ok := r.(*list); ok {
-			a, b = lv.items, rv.items
-		} else {
-			s.unordered(op, l, r)
-		}
-	case *tuple:
-		if rv, ok := r.(*tuple); ok {
-			a, b = lv.items, rv.items
-		} else {
-			s.unordered(op, l, r)
-		}
-	default:
-		s.unordered(op, l, r)
+	a, b, ok := bothItems(l, r)
+	if !ok {
+		s.fail("'%s' not supported between instances of '%s' and '%s'", op, pythonType(l), pythonType(r))
 	}
 	s.enter()
 	defer s.leave()
@@ -428,10 +422,6 @@ func satisfies[T int | int64](op string, l, r T) bool {
 	return l >= r
 }
 
-func (s *state) unordered(op string, l, r any) {
-	s.fail("'%s' not supported between instances of '%s' and '%s'", op, pythonType(l), pythonType(r))
-}
-
 // contains is Python's item in box.
 func (s *state) contains(box, item any) bool {
 	switch b := box.(type) {
@@ -445,11 +435,7 @@ func (s *state) contains(box, item any) bool {
 		return strings.Contains(haystack, needle)
 	case *dict:
 		s.scan(item)
-		k, ok := hashKey(item)
-		if !ok {
-			s.fail("unhashable type: '%s'", pythonType(item))
-		}
-		_, ok = b.index[k]
+		_, ok := b.index[s.hash(item)]
 		return ok
 	case *rangeValue:
 		if i, ok := item.(int64); ok {

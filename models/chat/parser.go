@@ -151,6 +151,15 @@ func (p *parser) closed(tag string) []stmt {
 	return body
 }
 
+// outsideLoops is closed for a body that is no part of the loops around it.
+func (p *parser) outsideLoops(tag string) []stmt {
+	loops := p.loops
+	p.loops = 0
+	body := p.closed(tag)
+	p.loops = loops
+	return body
+}
+
 // statement reads one tag with all that belongs to it and appends it to body.
 func (p *parser) statement(body []stmt) []stmt {
 	tag := p.cur()
@@ -168,19 +177,14 @@ func (p *parser) statement(body []stmt) []stmt {
 	case "with":
 		return append(body, p.with(tag.line))
 	case "macro":
-		return append(body, p.macro(tag.line))
+		return append(body, p.macro())
 	case "call":
 		return append(body, p.callBlock(tag.line))
 	case "filter":
-		filters := p.filterChain(p.filter(nil))
-		return append(body, &filterBlock{tag.line, filters, p.closed("filter")})
+		return append(body, &filterBlock{p.filterChain(), p.closed("filter")})
 	case "generation":
 		p.generation = true
-		loops := p.loops
-		p.loops = 0
-		inner := p.closed("generation")
-		p.loops = loops
-		return append(body, &generationStmt{tag.line, inner})
+		return append(body, &generationStmt{p.outsideLoops("generation")})
 	case "print":
 		for first := true; p.cur().kind != tokBlockEnd; first = false {
 			if !first {
@@ -211,16 +215,15 @@ func (p *parser) set(line int) stmt {
 		return &setStmt{line, target, p.tuple(tupleRules{cond: true})}
 	}
 	var filters []*filterExpr
-	if p.isOp("|") {
-		p.pos++
-		filters = p.filterChain(p.filter(nil))
+	if p.skipOp("|") {
+		filters = p.filterChain()
 	}
 	return &setBlock{line, target, filters, p.closed("set")}
 }
 
-// filterChain reads further filters after the first one.
-func (p *parser) filterChain(first *filterExpr) []*filterExpr {
-	filters := []*filterExpr{first}
+// filterChain reads filters with bars between them.
+func (p *parser) filterChain() []*filterExpr {
+	filters := []*filterExpr{p.filter(nil)}
 	for p.skipOp("|") {
 		filters = append(filters, p.filter(nil))
 	}
@@ -282,11 +285,11 @@ func (p *parser) with(line int) stmt {
 	return n
 }
 
-func (p *parser) macro(line int) stmt {
+func (p *parser) macro() stmt {
 	def := &macroDef{name: p.expect(tokName).text}
 	p.signature(def)
 	p.macroBody(def, "macro")
-	return &macroStmt{line, def}
+	return &macroStmt{def}
 }
 
 func (p *parser) callBlock(line int) stmt {
@@ -304,12 +307,9 @@ func (p *parser) callBlock(line int) stmt {
 
 // macroBody reads the body of a macro, which is no part of the loops around it.
 func (p *parser) macroBody(def *macroDef, tag string) {
-	loops := p.loops
-	p.loops = 0
 	p.macros = append(p.macros, def)
-	def.body = p.closed(tag)
+	def.body = p.outsideLoops(tag)
 	p.macros = p.macros[:len(p.macros)-1]
-	p.loops = loops
 	if i := slices.Index(def.params, "caller"); i >= 0 && def.usesCaller && i < len(def.params)-len(def.defaults) {
 		p.fail("the parameter 'caller' of a macro needs a default")
 	}
@@ -337,7 +337,6 @@ func (p *parser) signature(def *macroDef) {
 
 // target reads what an assignment binds; attrs allows attributes of namespaces.
 func (p *parser) target(attrs bool, ends ...string) target {
-	line := p.cur().line
 	var items []target
 	tuple := false
 	for {
@@ -345,16 +344,15 @@ func (p *parser) target(attrs bool, ends ...string) target {
 			break
 		}
 		items = append(items, p.targetItem(attrs))
-		if !p.isOp(",") {
+		if !p.skipOp(",") {
 			break
 		}
-		p.pos++
 		tuple = true
 	}
 	if !tuple {
 		return items[0]
 	}
-	return target{line: line, items: items, tuple: true}
+	return target{items: items, tuple: true}
 }
 
 func (p *parser) targetItem(attrs bool) target {
@@ -374,10 +372,10 @@ func (p *parser) targetItem(attrs bool) target {
 	}
 	p.pos++
 	if attrs && p.skipOp(".") {
-		return target{line: t.line, name: t.text, attr: p.expect(tokName).text}
+		return target{name: t.text, attr: p.expect(tokName).text}
 	}
 	if t.text == "loop" && p.fors > 0 {
 		p.failAt(t.line, "cannot assign to the variable 'loop' of a for loop")
 	}
-	return target{line: t.line, name: t.text}
+	return target{name: t.text}
 }

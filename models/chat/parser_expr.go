@@ -25,10 +25,9 @@ func (p *parser) tuple(r tupleRules) expr {
 		} else {
 			items = append(items, p.or())
 		}
-		if !p.isOp(",") {
+		if !p.skipOp(",") {
 			break
 		}
-		p.pos++
 		isTuple = true
 	}
 	if !isTuple && len(items) == 1 {
@@ -43,16 +42,15 @@ func (p *parser) tuple(r tupleRules) expr {
 func (p *parser) expression() expr {
 	p.nest()
 	defer func() { p.depth-- }()
-	line, mark := p.cur().line, len(p.unknown)
+	mark := len(p.unknown)
 	x := p.or()
 	for p.skipName("if") {
-		n := &condExpr{line: line, then: x, test: p.or()}
+		n := &condExpr{then: x, test: p.or()}
 		if p.skipName("else") {
 			n.alt = p.expression()
 		}
 		x = n
 		p.unknown = p.unknown[:mark]
-		line = p.cur().line
 	}
 	return x
 }
@@ -181,7 +179,7 @@ func (p *parser) primary() expr {
 			m.usesKwargs = m.usesKwargs || t.text == "kwargs"
 			m.usesVarargs = m.usesVarargs || t.text == "varargs"
 		}
-		return &name{t.line, t.text}
+		return &name{t.text}
 	case t.kind == tokString:
 		text := t.text
 		for p.cur().kind == tokString {

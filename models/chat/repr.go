@@ -39,9 +39,7 @@ func (s *state) repr(b *strings.Builder, v any) {
 	s.enter()
 	defer s.leave()
 	s.step(1)
-	if b.Len() > maxText {
-		s.alloc(b.Len())
-	}
+	s.fits(b.Len())
 	switch v := v.(type) {
 	case nil:
 		b.WriteString("None")

@@ -85,7 +85,10 @@ func (f *spanFinder) byPrefix(i int) (Span, bool) {
 	if !ok || !strings.HasPrefix(f.text, before) {
 		return Span{}, false
 	}
-	after, ok := f.render(f.in.Messages[:i+1], false)
+	after, ok := f.text, true // of the whole conversation
+	if i+1 < len(f.in.Messages) || f.in.AddGenerationPrompt {
+		after, ok = f.render(f.in.Messages[:i+1], false)
+	}
 	if !ok || len(after) < len(before) || !strings.HasPrefix(f.text, after) {
 		return Span{}, false
 	}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,11 +46,10 @@ func titleRune(r rune) string {
 
 // capitalize is Python's str.capitalize.
 func capitalize(t string) string {
-	_, n := utf8.DecodeRuneInString(t)
+	r, n := utf8.DecodeRuneInString(t)
 	if n == 0 {
 		return ""
 	}
-	r, _ := utf8.DecodeRuneInString(t)
 	return titleRune(r) + lowerFrom(t, n)
 }
 
@@ -186,9 +186,7 @@ func rsplitSpace(t string, limit int64) []string {
 		out = append(out, t[start+n:])
 		t = t[:start]
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
 }
 

@@ -116,6 +116,15 @@ func hashKey(v any) (key any, ok bool) {
 	return v, true
 }
 
+// hash is hashKey that fails.
+func (s *state) hash(v any) any {
+	k, ok := hashKey(v)
+	if !ok {
+		s.fail("unhashable type: '%s'", pythonType(v))
+	}
+	return k
+}
+
 // maxKey and maxKeyDepth bound the spelling of a tuple that is a key.
 const (
 	maxKey      = 1 << 12

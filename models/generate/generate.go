@@ -41,11 +41,7 @@ func Tokens(ctx context.Context, m models.Model, prompt []int32, opt Options, em
 	if len(prompt) == 0 {
 		return st, errors.New("generate: the prompt is empty")
 	}
-	var err error
-	caught := graph.Catch(func() { err = run(ctx, m, prompt, opt, emit, &st) })
-	if caught != nil {
-		err = caught
-	}
+	err := graph.Try(func() error { return run(ctx, m, prompt, opt, emit, &st) })
 	return st, err
 }
 
@@ -83,7 +79,8 @@ func run(ctx context.Context, m models.Model, prompt []int32, opt Options, emit 
 // prefill runs the prompt in chunks and returns the logits of its last token.
 func prefill(ctx context.Context, m models.Model, cache *nn.KVCache, prompt []int32) ([]float64, error) {
 	for len(prompt) > prefillChunk {
-		if _, err := step(ctx, m, cache, prompt[:prefillChunk]); err != nil {
+		hidden(m, cache, prompt[:prefillChunk]) // for its keys and values
+		if err := graph.Eval(ctx, cache.Arrays()...); err != nil {
 			return nil, err
 		}
 		prompt = prompt[prefillChunk:]
@@ -93,14 +90,17 @@ func prefill(ctx context.Context, m models.Model, cache *nn.KVCache, prompt []in
 
 // step runs tokens through the model and returns the logits of the last one.
 func step(ctx context.Context, m models.Model, cache *nn.KVCache, tokens []int32) ([]float64, error) {
-	ids := graph.FromSlice(tokens, 1, len(tokens))
-	h := m.Hidden(nn.Input{Tokens: ids, Cache: cache})
-	last := graph.SliceAxis(h, 0, len(tokens)-1, len(tokens))
+	last := graph.SliceAxis(hidden(m, cache, tokens), 0, len(tokens)-1, len(tokens))
 	logits := graph.AsType(m.Logits(last), metal.Float32)
 	if err := graph.Eval(ctx, append(cache.Arrays(), logits)...); err != nil {
 		return nil, err
 	}
 	return graph.Floats(ctx, logits)
+}
+
+// hidden is the model's output for tokens that follow those of the cache.
+func hidden(m models.Model, cache *nn.KVCache, tokens []int32) *graph.Array {
+	return m.Hidden(nn.Input{Tokens: graph.FromSlice(tokens, 1, len(tokens)), Cache: cache})
 }
 
 // Text continues a prompt given as text and writes the continuation to w as it

@@ -72,7 +72,7 @@ func (s Sampler) filter(logits []float64, top float64) []candidate {
 		all[i] = candidate{int32(i), p}
 		sum += p
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int {
+	slices.SortFunc(all, func(a, b candidate) int {
 		switch {
 		case a.p > b.p:
 			return -1

@@ -170,10 +170,7 @@ func (m *Model) Head() *graph.Array {
 
 // Logits is the score of every vocabulary entry for rows of Hidden, [T,V].
 func (m *Model) Logits(hidden *graph.Array) *graph.Array {
-	if m.LMHead != nil {
-		return m.LMHead.Forward(hidden)
-	}
-	return graph.Linear(hidden, m.Model.EmbedTokens.Weight.Array, nil)
+	return graph.Linear(hidden, m.Head(), nil)
 }
 
 // Blocks is the number of transformer layers.

@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,20 +23,27 @@ func NewParam(shape ...int) *Param { return &Param{Shape: shape} }
 // Walk calls visit for every parameter of module, a pointer to a struct, with
 // its dotted name: the `name` tags of the fields, and the index of each element
 // of a slice. Nil pointers are absent parts. The parameters' names are set.
-func Walk(module any, visit func(p *Param)) { walk(reflect.ValueOf(module), nil, visit) }
+func Walk(module any, visit func(p *Param)) {
+	walk(reflect.ValueOf(module), nil, func(part any, path []string) bool {
+		p, ok := part.(*Param)
+		if ok {
+			p.Name = strings.Join(path, ".")
+			visit(p)
+		}
+		return ok
+	})
+}
 
-func walk(v reflect.Value, path []string, visit func(*Param)) {
+// walk goes through the parts of v, up to those that visit takes.
+func walk(v reflect.Value, path []string, visit func(part any, path []string) bool) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() {
 			return
 		}
-		if p, ok := v.Interface().(*Param); ok {
-			p.Name = strings.Join(path, ".")
-			visit(p)
-			return
+		if !visit(v.Interface(), path) {
+			walk(v.Elem(), path, visit)
 		}
-		walk(v.Elem(), path, visit)
 	case reflect.Slice:
 		for i := range v.Len() {
 			walk(v.Index(i), append(path[:len(path):len(path)], strconv.Itoa(i)), visit)
@@ -58,37 +66,19 @@ func Params(module any) []*Param {
 
 // Linears lists the linear layers of module by their dotted names, in order.
 func Linears(module any) (names []string, layers []*Linear) {
-	var find func(v reflect.Value, path []string)
-	find = func(v reflect.Value, path []string) {
-		switch v.Kind() {
-		case reflect.Pointer:
-			if v.IsNil() {
-				return
-			}
-			if l, ok := v.Interface().(*Linear); ok {
-				names, layers = append(names, strings.Join(path, ".")), append(layers, l)
-				return
-			}
-			find(v.Elem(), path)
-		case reflect.Slice:
-			for i := range v.Len() {
-				find(v.Index(i), append(path[:len(path):len(path)], strconv.Itoa(i)))
-			}
-		case reflect.Struct:
-			for i := range v.NumField() {
-				if tag := v.Type().Field(i).Tag.Get("name"); tag != "" {
-					find(v.Field(i), append(path[:len(path):len(path)], tag))
-				}
-			}
+	walk(reflect.ValueOf(module), nil, func(part any, path []string) bool {
+		l, ok := part.(*Linear)
+		if ok {
+			names, layers = append(names, strings.Join(path, ".")), append(layers, l)
 		}
-	}
-	find(reflect.ValueOf(module), nil)
+		return ok
+	})
 	return names, layers
 }
 
 // CheckShape reports whether an array of that shape can be p.
 func (p *Param) CheckShape(shape []int) error {
-	if fmt.Sprint(shape) != fmt.Sprint(p.Shape) {
+	if !slices.Equal(shape, p.Shape) {
 		return fmt.Errorf("tensor %q has shape %v, want %v by config.json", p.Name, shape, p.Shape)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -68,9 +67,8 @@ func score(ctx context.Context, o scoring, w io.Writer) error {
 		fmt.Fprintf(w, "exact match on %d rows: %.4g %%\n", len(rows), before)
 		return nil
 	}
-	var loadErr error
-	if err := graph.Catch(func() { loadErr = train.LoadAdapter(folder.Model, *o.adapter) }); err != nil || loadErr != nil {
-		return errors.Join(err, loadErr)
+	if err := graph.Try(func() error { return train.LoadAdapter(folder.Model, *o.adapter) }); err != nil {
+		return err
 	}
 	after, err := s.percentage(ctx)
 	if err != nil {
