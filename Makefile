@@ -92,4 +92,4 @@ plans:
 	$(GO) test ./graph -run Plan -update
 
 generate:
-	$(GO) test ./internal/rules -run Debugging -update
+	$(GO) test ./internal/rules -run 'Debugging|ParityDocument' -update

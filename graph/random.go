@@ -16,7 +16,7 @@ type randomBits struct{ constantGradient }
 func Key(seed uint64) *Array { return FromSlice([]uint32{uint32(seed >> 32), uint32(seed)}, 2) }
 
 // RandomBits is uniformly random words of the given shape, the same as MLX
-// draws from the key. Mirrors mx.random.bits with width 4.
+// draws from the key. It is mlx::core::random::bits with width 4, which Python has not.
 func RandomBits(shape []int, key *Array) *Array {
 	check(key.dtype == metal.Uint32 && len(key.shape) == 1 && key.shape[0] == 2, "RandomBits", "key is %v, want uint32 [2]", key)
 	return apply1(randomBits{}, append([]int{}, shape...), metal.Uint32, key)

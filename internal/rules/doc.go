@@ -2,6 +2,6 @@
 // which, how long files and functions may be, where the environment is read,
 // which files belong to a kernel. It has no code of its own.
 //
-// A failure names the file and says what to do. docs/debugging.md has a table
-// that go test ./internal/rules -update writes.
+// A failure names the file and says what to do. docs/debugging.md and
+// docs/mlx-parity.md have parts that go test ./internal/rules -update writes.
 package rules

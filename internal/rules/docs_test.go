@@ -107,14 +107,6 @@ func undocumented(d *ast.GenDecl, s ast.Spec) string {
 // The table of environment variables in docs/debugging.md is what internal/debug
 // declares.
 func TestDebuggingListsTheVariables(t *testing.T) {
-	const begin, end = "<!-- written by go test ./internal/rules -update -->\n", "<!-- end -->\n"
-	file := filepath.Join(root, "docs/debugging.md")
-	data, err := os.ReadFile(file)
-	require.NoError(t, err)
-	before, rest, ok := strings.Cut(string(data), begin)
-	require.True(t, ok, "docs/debugging.md has no line %s", begin)
-	_, after, ok := strings.Cut(rest, end)
-	require.True(t, ok, "docs/debugging.md has no line %s", end)
 	var table strings.Builder
 	table.WriteString("| variable | default | effect |\n|---|---|---|\n")
 	for _, v := range debug.Variables() {
@@ -124,12 +116,26 @@ func TestDebuggingListsTheVariables(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", v.Name, def, v.Help)
 	}
-	want := before + begin + table.String() + end + after
+	generated(t, "docs/debugging.md", table.String())
+}
+
+// generated compares the generated part of a document with text, or writes it.
+func generated(t *testing.T, name, text string) {
+	t.Helper()
+	const begin, end = "<!-- written by go test ./internal/rules -update -->\n", "<!-- end -->\n"
+	file := filepath.Join(root, name)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(data), begin)
+	require.True(t, ok, "%s has no line %s", name, begin)
+	_, after, ok := strings.Cut(rest, end)
+	require.True(t, ok, "%s has no line %s", name, end)
+	want := before + begin + text + end + after
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
 		return
 	}
-	require.Equal(t, want, string(data), "run go test ./internal/rules -update")
+	require.True(t, want == string(data), "%s is not what the source says: run make generate", name)
 }
 
 // Every variable that a document, a script or a message names is declared.
