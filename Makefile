@@ -9,6 +9,8 @@
 #                 folder other than the repository's own
 # make demo       fine-tunes the bundled model and proves it           Go, g++
 # make bench      benchmarks; CASE='Gemm|Kernels/sdpa' picks some      Go, g++
+# make bench-peers  the comparison with PyTorch, mlx-lm and OpenBLAS;   Go, g++, Python
+#                 CASE='^train/' picks some; results in bench/results
 # make fuzz       each fuzz target for FUZZTIME                        Go, g++
 # make plans      writes graph/testdata/plans; read the diff           Go, g++
 # make generate   writes the generated parts of docs                   Go
@@ -23,10 +25,11 @@ CLANG ?= clang
 GOLDEN ?=
 CASE ?= .
 COUNT ?= 1
+PEERS ?= $(HOME)/.cache/ftmetal-peers
 FUZZTIME ?= 30s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan golden demo bench fuzz plans generate
+.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan golden demo bench bench-peers fuzz plans generate
 
 all: check test
 
@@ -79,6 +82,10 @@ demo:
 
 bench:
 	$(GO) test -run '^$$' -bench '$(CASE)' -count $(COUNT) ./bench ./metal/soft
+
+bench-peers:
+	bench/peers/setup.sh $(PEERS)
+	$(GO) run ./bench/compare -peers $(PEERS) -case '$(CASE)'
 
 fuzz:
 	@for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
