@@ -290,7 +290,7 @@ func attentionCases(t *testing.T) []gradCase {
 
 // TestGradients holds every derivative against finite differences.
 func TestGradients(t *testing.T) {
-	for _, cases := range [][]gradCase{unaryCases(), binaryCases(), reduceCases(), scanCases(), shapeCases(), fusedCases(), attentionCases(t)} {
+	for _, cases := range [][]gradCase{unaryCases(), binaryCases(), reduceCases(), scanCases(), shapeCases(), fusedCases(), attentionCases(t), convCases()} {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) { graphtest.CheckGrad(t, c.fn, c.in...) })
 		}

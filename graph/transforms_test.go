@@ -72,7 +72,7 @@ func operandCases(t *testing.T) []gradCase {
 }
 
 func gradCases(t *testing.T) []gradCase {
-	return slices.Concat(unaryCases(), binaryCases(), reduceCases(), shapeCases(), fusedCases(), attentionCases(t), operandCases(t))
+	return slices.Concat(unaryCases(), binaryCases(), reduceCases(), shapeCases(), fusedCases(), attentionCases(t), convCases(), operandCases(t))
 }
 
 // variant is a with its elements in another order, and smaller if they are

@@ -15,7 +15,7 @@ import sys
 
 FAMILIES = [
     "norm", "rope", "sdpa", "matmul", "loss", "reduce", "unary", "binary", "ternary", "index",
-    "shape", "scan", "sort", "random", "optim", "lora", "nn", "autodiff",
+    "shape", "scan", "sort", "random", "optim", "lora", "nn", "autodiff", "conv",
 ]
 LARGEST = {"sdpa": 12 << 10}  # bytes of one case; 6 KiB elsewhere
 ABSENT = re.compile(r"nn\.(Quantized|Conv|.*Pool|GroupNorm|ALiBi|Sinusoidal)")  # layers that the engine has no op for
