@@ -85,7 +85,7 @@ func goStructs(t *testing.T) map[string][]field {
 	require.NoError(t, err)
 	mirrors := regexp.MustCompile(`mirrors (\w+) of`)
 	found := map[string][]field{}
-	numbers := map[string]int{"maxDims": maxDims, "ChainInputs": ChainInputs, "ChainSteps": ChainSteps}
+	numbers := map[string]int{"maxDims": maxDims, "ChainInputs": ChainInputs, "ChainSteps": ChainSteps, "ConvAxes": ConvAxes}
 	for _, file := range files {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		require.NoError(t, err)
