@@ -29,6 +29,10 @@ func check(ok bool, op, format string, args ...any) {
 	}
 }
 
+// Check is check for packages that build graphs of these ops: layers, losses,
+// optimizers.
+func Check(ok bool, op, format string, args ...any) { check(ok, op, format, args...) }
+
 // fail panics with an *Error.
 func fail(op, format string, args ...any) {
 	panic(&Error{Op: op, Msg: fmt.Sprintf(format, args...), Site: callSite()})
@@ -66,14 +70,32 @@ var engineDir = func() string {
 	return path.Dir(file)
 }()
 
-// callSite is the first frame outside this package, as folder/file:line.
+// libraries are the folders, from the module's root, whose packages build graphs
+// on behalf of a caller.
+var libraries = []string{"graph/tree", "models/nn", "train/optim"}
+
+// inLibrary reports whether a source file is this engine's own.
+func inLibrary(file string) bool {
+	dir := path.Dir(file)
+	if strings.HasSuffix(file, "_test.go") {
+		return false
+	}
+	for _, l := range libraries {
+		lib := path.Join(engineDir, "..", l)
+		if dir == lib || strings.HasPrefix(dir, lib+"/") {
+			return true
+		}
+	}
+	return dir == engineDir
+}
+
+// callSite is the first frame outside the engine, as folder/file:line.
 func callSite() string {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	for {
 		f, more := frames.Next()
-		inside := path.Dir(f.File) == engineDir && !strings.HasSuffix(f.File, "_test.go")
-		if !inside && !strings.HasPrefix(f.Function, "runtime.") {
+		if !inLibrary(f.File) && !strings.HasPrefix(f.Function, "runtime.") {
 			if f.File == "" {
 				return ""
 			}

@@ -31,6 +31,7 @@ var rank = map[string]int{
 	"internal/parity":     7,
 	"train":               8,
 	"internal/ui":         9,
+	"graph/graphtest":     9,
 	"internal/rules":      10,
 	"cmd":                 10,
 	"bench":               10,

@@ -43,7 +43,7 @@ type Backbone struct {
 type Model struct {
 	Model  *Backbone  `name:"model"`
 	LMHead *nn.Linear `name:"lm_head"` // nil when tied to the embedding
-	Cfg    *Config
+	Cfg    *Config    `name:"-"`
 
 	freqs *graph.Array // rotary divisors, nil for the plain ones
 	// Recompute[i] makes block i drop its intermediate values in the forward pass and
@@ -115,10 +115,18 @@ func (m *MLP) Forward(x *graph.Array, in nn.Input) *graph.Array {
 	return m.DownProj.Forward(graph.Multiply(silu(m.GateProj.Forward(x)), m.UpProj.Forward(x)))
 }
 
+// normalized is the norm of x, of single ops where the input asks for that.
+func normalized(n *nn.RMSNorm, x *graph.Array, in nn.Input) *graph.Array {
+	if in.Unfused {
+		return graph.RMSNormUnfused(x, n.Weight.Array, n.Eps)
+	}
+	return n.Forward(x)
+}
+
 // Forward is one layer over x [B·T,d].
 func (b *Block) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph.Array) *graph.Array {
-	x = graph.Add(x, b.SelfAttn.Forward(b.InputLayernorm.Forward(x, in), in, layer, freqs))
-	return graph.Add(x, b.MLP.Forward(b.PostAttentionLayernorm.Forward(x, in), in))
+	x = graph.Add(x, b.SelfAttn.Forward(normalized(b.InputLayernorm, x, in), in, layer, freqs))
+	return graph.Add(x, b.MLP.Forward(normalized(b.PostAttentionLayernorm, x, in), in))
 }
 
 // Hidden is the normalised output of the last layer for every token, [B·T,d].
@@ -135,7 +143,7 @@ func (m *Model) Hidden(in nn.Input) *graph.Array {
 	if in.Cache != nil {
 		in.Cache.Len += in.Tokens.Dim(1)
 	}
-	return m.Model.Norm.Forward(x, in)
+	return normalized(m.Model.Norm, x, in)
 }
 
 // recomputed runs a block as a checkpoint with its trainable parameters as

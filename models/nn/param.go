@@ -2,59 +2,62 @@ package nn
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/graph/tree"
+	"github.com/ftmetal/ftmetal/models/nn/inits"
 )
 
-// Param is one weight: its name in the checkpoint and the array that holds it.
+// Param is one weight of a layer. Parameters are the fields of type *Param, of
+// the module and of everything it holds.
 type Param struct {
-	Name  string
-	Shape []int // what the configuration asks for
-	Array *graph.Array
+	Name  string            // set when the module is walked
+	Shape []int             // what the layer asks for
+	Array *graph.Array      `name:""` // nil until Init or LoadWeights
+	Init  inits.Initializer // what Init fills it with; nil: zeros
+	// Frozen parameters get no gradient; Freeze and Unfreeze set it.
+	Frozen bool
+	// Buffer marks what is saved and loaded with the weights and never trained,
+	// such as running statistics: Unfreeze leaves it alone.
+	Buffer bool
 }
 
 // NewParam is a parameter of that shape without data.
 func NewParam(shape ...int) *Param { return &Param{Shape: shape} }
 
-// Walk calls visit for every parameter of module, a pointer to a struct, with
-// its dotted name: the `name` tags of the fields, and the index of each element
-// of a slice. Nil pointers are absent parts. The parameters' names are set.
-func Walk(module any, visit func(p *Param)) {
-	walk(reflect.ValueOf(module), nil, func(part any, path []string) bool {
-		p, ok := part.(*Param)
-		if ok {
-			p.Name = strings.Join(path, ".")
-			visit(p)
-		}
-		return ok
-	})
+// newParam is a parameter that Init fills with init.
+func newParam(init inits.Initializer, shape ...int) *Param { return &Param{Shape: shape, Init: init} }
+
+// ParamOf is a parameter that holds a.
+func ParamOf(a *graph.Array) *Param { return &Param{Shape: a.Shape(), Array: a} }
+
+// array is p's array, or nil for an absent parameter.
+func (p *Param) array() *graph.Array {
+	if p == nil {
+		return nil
+	}
+	return p.Array
 }
 
-// walk goes through the parts of v, up to those that visit takes.
-func walk(v reflect.Value, path []string, visit func(part any, path []string) bool) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if v.IsNil() {
-			return
+// trains reports whether p gets a gradient.
+func (p *Param) trains() bool {
+	return !p.Frozen && !p.Buffer && p.Array != nil && p.Array.DType().IsFloat()
+}
+
+// Walk calls visit for every parameter of module, a pointer to a struct (or a
+// slice or map of them), with its dotted name set: see package tree for how
+// names follow from fields. Nil pointers are absent parts; a parameter that two
+// layers share is visited once, under its first name.
+func Walk(module any, visit func(p *Param)) {
+	tree.Walk(module, func(part tree.Part) bool {
+		p, ok := part.Value.(*Param)
+		if ok {
+			p.Name = part.Name
+			visit(p)
 		}
-		if !visit(v.Interface(), path) {
-			walk(v.Elem(), path, visit)
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			walk(v.Index(i), append(path[:len(path):len(path)], strconv.Itoa(i)), visit)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if tag := v.Type().Field(i).Tag.Get("name"); tag != "" {
-				walk(v.Field(i), append(path[:len(path):len(path)], tag), visit)
-			}
-		}
-	}
+		return !ok
+	})
 }
 
 // Params lists the parameters of module in the order of its fields.
@@ -66,12 +69,12 @@ func Params(module any) []*Param {
 
 // Linears lists the linear layers of module by their dotted names, in order.
 func Linears(module any) (names []string, layers []*Linear) {
-	walk(reflect.ValueOf(module), nil, func(part any, path []string) bool {
-		l, ok := part.(*Linear)
+	tree.Walk(module, func(part tree.Part) bool {
+		l, ok := part.Value.(*Linear)
 		if ok {
-			names, layers = append(names, strings.Join(path, ".")), append(layers, l)
+			names, layers = append(names, part.Name), append(layers, l)
 		}
-		return ok
+		return !ok
 	})
 	return names, layers
 }
