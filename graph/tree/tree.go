@@ -24,7 +24,7 @@ func Eval(ctx context.Context, roots ...any) error { return graph.Eval(ctx, Arra
 
 // Map is a copy of a tree with fn applied to every array. What is not a tree (a
 // number, a function, a field without a name) is the same in both. Mirrors
-// mlx.utils.tree_map_with_path.
+// utils.tree_map_with_path.
 func Map[T any](root T, fn func(name string, a *graph.Array) *graph.Array) T {
 	c := clone(root)
 	for _, l := range Flatten(&c) {
@@ -45,7 +45,7 @@ func Replace[T any](root T, arrays []*graph.Array) T {
 }
 
 // Reduce folds the arrays of a tree into one value. Mirrors
-// mlx.utils.tree_reduce.
+// utils.tree_reduce.
 func Reduce[S any](root any, start S, fold func(S, *graph.Array) S) S {
 	for _, a := range Arrays(root) {
 		start = fold(start, a)

@@ -48,7 +48,7 @@ func example() *outer {
 	}
 }
 
-// Names follow mlx.utils.tree_flatten; a shared part has one name.
+// Names follow utils.tree_flatten; a shared part has one name.
 func TestFlatten(t *testing.T) {
 	var names []string
 	var values []float64

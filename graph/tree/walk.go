@@ -26,7 +26,7 @@ func (l Leaf) Set(a *graph.Array) {
 }
 
 // Flatten lists the arrays of a tree with their names. Absent (nil) parts have
-// no leaves. Mirrors mlx.utils.tree_flatten.
+// no leaves. Mirrors utils.tree_flatten.
 func Flatten(root any) []Leaf {
 	var all []Leaf
 	w := walker{seen: map[any]bool{}, leaf: func(l Leaf) { all = append(all, l) }}

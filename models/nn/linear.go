@@ -120,8 +120,8 @@ func (e *Embedding) Forward(ids *graph.Array) *graph.Array {
 	return graph.Take(e.Weight.Array, ids, 0)
 }
 
-// AsLinear is the table as a projection to the vocabulary, x@Weightᵀ. Mirrors
-// nn.Embedding.as_linear.
+// AsLinear is the table as a projection to the vocabulary, x@Weightᵀ: MLX calls it
+// as_linear.
 func (e *Embedding) AsLinear(x *graph.Array) *graph.Array {
 	return graph.Linear(x, e.Weight.Array, nil)
 }
