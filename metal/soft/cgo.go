@@ -4,16 +4,19 @@ package soft
 // #include <stdlib.h>
 // #include "soft.h"
 import "C"
-import "unsafe"
+
+import (
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
 
 // entry is a registered kernel.
 type entry struct {
 	name, file string
 	kernel     unsafe.Pointer
 	native     unsafe.Pointer // nil: none
-	argsSize   int
-	align      []int
-	written    []bool
+	sig        metal.Signature
 }
 
 // registry holds every kernel of the build by name.
@@ -24,16 +27,16 @@ func readRegistry() map[string]*entry {
 	var info C.ft_info
 	for i := C.size_t(0); C.ft_kernel_info(i, &info) != 0; i++ {
 		e := &entry{
-			name:     C.GoString(info.name),
-			file:     C.GoString(info.file),
-			kernel:   info.kernel,
-			native:   info.native,
-			argsSize: int(info.args_size),
+			name:   C.GoString(info.name),
+			file:   C.GoString(info.file),
+			kernel: info.kernel,
+			native: info.native,
+			sig:    metal.Signature{Args: int(info.args_size)},
 		}
 		n := int(info.buffers)
 		for j, a := range unsafe.Slice((*byte)(info.align), n) {
-			e.align = append(e.align, int(a))
-			e.written = append(e.written, unsafe.Slice((*byte)(info.written), n)[j] != 0)
+			e.sig.Align = append(e.sig.Align, int(a))
+			e.sig.Written = append(e.sig.Written, unsafe.Slice((*byte)(info.written), n)[j] != 0)
 		}
 		if _, dup := all[e.name]; dup {
 			panic("soft: kernel " + e.name + " is instantiated twice")
@@ -55,9 +58,17 @@ type KernelInfo struct {
 func Kernels() map[string]KernelInfo {
 	all := make(map[string]KernelInfo, len(registry))
 	for name, e := range registry {
-		all[name] = KernelInfo{e.name, e.file, len(e.align), e.argsSize, e.native != nil}
+		all[name] = KernelInfo{e.name, e.file, len(e.sig.Align), e.sig.Args, e.native != nil}
 	}
 	return all
+}
+
+// Signature is what the kernel called name declares; nil if there is none.
+func Signature(name string) *metal.Signature {
+	if e := registry[name]; e != nil {
+		return &e.sig
+	}
+	return nil
 }
 
 func cpuName() string { return C.GoString(C.ft_cpu_name()) }

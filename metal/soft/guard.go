@@ -88,7 +88,7 @@ func bound(op *metal.Dispatch) []*buffer {
 	var all []*buffer
 	seen := map[*buffer]bool{}
 	for i := range len(op.In) + len(op.Out) {
-		if b := viewAt(op, i).Buf.(*buffer); !seen[b] {
+		if b := op.At(i).Buf.(*buffer); !seen[b] {
 			seen[b] = true
 			all = append(all, b)
 		}

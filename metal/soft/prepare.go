@@ -6,15 +6,11 @@ import "C"
 
 import (
 	"fmt"
-	"math"
 	"sync"
 	"unsafe"
 
 	"github.com/ftmetal/ftmetal/metal"
 )
-
-// maxThreads is the most threads of a threadgroup, as on every Apple GPU.
-const maxThreads = 1024
 
 // Prepare checks the list and packs it for the executor.
 func (d *Device) Prepare(list []metal.Dispatch) (metal.Program, error) {
@@ -37,74 +33,22 @@ func (d *Device) check(op *metal.Dispatch) (*entry, error) {
 	if e == nil {
 		return nil, fmt.Errorf("there is no such kernel")
 	}
-	if got := len(op.In) + len(op.Out); got != len(e.align) {
-		return nil, fmt.Errorf("%d buffers are bound, the kernel has %d", got, len(e.align))
-	}
-	if len(op.Args) != e.argsSize {
-		return nil, fmt.Errorf("args are %d bytes, the kernel's struct is %d", len(op.Args), e.argsSize)
-	}
-	for i := range e.align {
-		in := i < len(op.In)
-		v := viewAt(op, i)
-		if err := d.checkView(v, e.align[i]); err != nil {
-			return nil, fmt.Errorf("buffer %d: %w", i, err)
-		}
-		if in && e.written[i] {
-			return nil, fmt.Errorf("buffer %d is an input, the kernel declares it as device T*", i)
-		}
-		if !in && !e.written[i] {
-			return nil, fmt.Errorf("buffer %d is an output, the kernel declares it as device const T*", i)
-		}
-	}
-	return e, checkGrid(op)
+	return e, e.sig.Check(op, d.base)
 }
 
-func checkGrid(op *metal.Dispatch) error {
-	for _, s := range []struct {
-		what string
-		size metal.Size
-	}{{"grid", op.Grid}, {"threadgroup", op.Group}} {
-		for _, n := range []int{s.size.X, s.size.Y, s.size.Z} {
-			if n < 1 || n > math.MaxUint32 {
-				return fmt.Errorf("%s %d×%d×%d has an extent outside 1…2³²-1", s.what, s.size.X, s.size.Y, s.size.Z)
-			}
-		}
-	}
-	g := op.Group
-	if g.X > maxThreads || g.Y > maxThreads || g.Z > maxThreads || g.Count() > maxThreads {
-		return fmt.Errorf("threadgroup %d×%d×%d has more than %d threads", g.X, g.Y, g.Z, maxThreads)
-	}
-	return nil
-}
-
-func viewAt(op *metal.Dispatch, i int) metal.View {
-	if i < len(op.In) {
-		return op.In[i]
-	}
-	return op.Out[i-len(op.In)]
-}
-
-func (d *Device) checkView(v metal.View, align int) error {
-	if v.Buf == nil {
-		return fmt.Errorf("nothing is bound")
-	}
-	b, ok := v.Buf.(*buffer)
+// base is the address of a block of this device.
+func (d *Device) base(mb metal.Buffer) (uintptr, error) {
+	b, ok := mb.(*buffer)
 	if !ok {
-		return fmt.Errorf("a buffer of another device (%T)", v.Buf)
+		return 0, fmt.Errorf("a buffer of another device (%T)", mb)
 	}
 	d.mu.Lock()
 	_, live := d.blocks[b]
 	d.mu.Unlock()
 	if !live {
-		return fmt.Errorf("the buffer was freed, or belongs to another device")
+		return 0, fmt.Errorf("the buffer was freed, or belongs to another device")
 	}
-	if v.Off < 0 || v.Len < 0 || v.Off > b.Len() || v.Len > b.Len()-v.Off {
-		return fmt.Errorf("bytes [%d, %d) are outside the buffer of %d", v.Off, v.Off+v.Len, b.Len())
-	}
-	if at := uintptr(unsafe.Pointer(unsafe.SliceData(b.data))) + uintptr(v.Off); at%uintptr(align) != 0 {
-		return fmt.Errorf("offset %d is not a multiple of the element's %d bytes", v.Off, align)
-	}
-	return nil
+	return uintptr(unsafe.Pointer(unsafe.SliceData(b.data))), nil
 }
 
 // program is a packed list. Everything the executor reads lies in one block of
@@ -125,7 +69,7 @@ func (p *program) pack(entries []*entry) {
 	header := round(unsafe.Sizeof(C.ft_program{}))
 	total := header + round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{}))
 	for i, e := range entries {
-		total += round(uintptr(len(e.align))*16) + round(uintptr(len(p.list[i].Args)))
+		total += round(uintptr(len(e.sig.Align))*16) + round(uintptr(len(p.list[i].Args)))
 	}
 	base := C.calloc(1, C.size_t(total))
 	p.c = (*C.ft_program)(base)
@@ -138,13 +82,13 @@ func (p *program) pack(entries []*entry) {
 	p.steps = unsafe.Slice(p.c.steps, len(entries))
 	at = unsafe.Add(at, round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{})))
 	for i, e := range entries {
-		s, n, op := &p.steps[i], len(e.align), &p.list[i]
+		s, n, op := &p.steps[i], len(e.sig.Align), &p.list[i]
 		s.kernel = e.kernel
 		s.bufs = (*unsafe.Pointer)(at)
 		s.bytes = (*C.int64_t)(unsafe.Add(at, n*8))
 		bufs, lens := unsafe.Slice((*uintptr)(at), n), unsafe.Slice(s.bytes, n)
 		for j := range n {
-			v := viewAt(op, j)
+			v := op.At(j)
 			bufs[j] = uintptr(unsafe.Pointer(unsafe.SliceData(v.Buf.(*buffer).data))) + uintptr(v.Off)
 			lens[j] = C.int64_t(v.Len)
 		}
@@ -173,7 +117,7 @@ func (p *program) plan(s *C.ft_step, e *entry, op *metal.Dispatch) {
 		groups := func(n, g int) int64 { return (int64(n) + int64(g) - 1) / int64(g) }
 		s.units = C.int64_t(groups(op.Grid.X, op.Group.X) * groups(op.Grid.Y, op.Group.Y) * groups(op.Grid.Z, op.Group.Z))
 		// Small threadgroups are taken by the thousand threads.
-		atLeast = max(1, maxThreads/int64(op.Group.Count()))
+		atLeast = max(1, metal.MaxGroup/int64(op.Group.Count()))
 	}
 	units := int64(s.units)
 	chunk := max(atLeast, units/int64(8*p.dev.opt.Workers))
