@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/ftmetal/ftmetal/metal"
-	_ "github.com/ftmetal/ftmetal/metal/soft"
+	_ "github.com/ftmetal/ftmetal/metal/all"
 	"github.com/stretchr/testify/require"
 )
 

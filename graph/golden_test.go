@@ -10,7 +10,7 @@ import (
 
 	"github.com/ftmetal/ftmetal/graph/graphtest"
 	"github.com/ftmetal/ftmetal/internal/debug"
-	_ "github.com/ftmetal/ftmetal/metal/soft"
+	_ "github.com/ftmetal/ftmetal/metal/all"
 	"github.com/stretchr/testify/require"
 )
 

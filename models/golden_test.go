@@ -12,7 +12,7 @@ import (
 
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/internal/debug"
-	_ "github.com/ftmetal/ftmetal/metal/soft"
+	_ "github.com/ftmetal/ftmetal/metal/all"
 	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/models/nn"
 	"github.com/ftmetal/ftmetal/models/weights"

@@ -1,8 +1,3 @@
 package main
 
-// The devices of this build; the Apple GPU's package is for darwin only.
-import (
-	_ "github.com/ftmetal/ftmetal/metal/check"
-	_ "github.com/ftmetal/ftmetal/metal/null"
-	_ "github.com/ftmetal/ftmetal/metal/soft"
-)
+import _ "github.com/ftmetal/ftmetal/metal/all" // the devices of this build

@@ -5,6 +5,7 @@ package debug
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 )
 
@@ -26,6 +27,11 @@ func Variables() []Variable {
 		{"FTMETAL_NAN_FILL", "0", "1 fills threadgroup memory with NaN before each threadgroup"},
 		{"FTMETAL_GUARD", "0", "1 puts guard bytes around blocks of memory and checks them after each dispatch"},
 		{"FTMETAL_WORKERS", "0", "threads of the software device; 0 uses GOMAXPROCS"},
+		{"FTMETAL_BATCH", "256", "most dispatches of a GPU command buffer; 1 makes a failure name its dispatch"},
+		{"FTMETAL_WIRED", "0", "GiB of buffers that are kept resident on the GPU (macOS 15 and later); 0 leaves it to the system"},
+		{"FTMETAL_CACHE", "", "folder of compiled GPU pipelines; empty is the user's cache folder, off keeps none"},
+		{"FTMETAL_CAPTURE", "", "file ending in .gputrace to record a run of the GPU to, for Xcode; needs MTL_CAPTURE_ENABLED=1"},
+		{"FTMETAL_CAPTURE_RUN", "1", "number of the run that FTMETAL_CAPTURE records"},
 		{"FTMETAL_GOLDEN", "", "folder of golden values for the golden tests; empty uses the repository's copy"},
 		{"NO_COLOR", "", "anything: no colours on the terminal (no-color.org)"},
 	}
@@ -81,6 +87,33 @@ func Guard() bool { return number("FTMETAL_GUARD") != 0 }
 
 // Workers is the number of threads of the software device, 0 for GOMAXPROCS.
 func Workers() int { return number("FTMETAL_WORKERS") }
+
+// Batch is the most dispatches of a command buffer.
+func Batch() int { return number("FTMETAL_BATCH") }
+
+// Wired is the most bytes of buffers to keep resident on the GPU.
+func Wired() int64 { return int64(number("FTMETAL_WIRED")) << 30 }
+
+// Cache is the folder of compiled pipelines, "" for none.
+func Cache() string {
+	switch dir := lookup("FTMETAL_CACHE"); dir {
+	case "off":
+		return ""
+	case "":
+		if user, err := os.UserCacheDir(); err == nil {
+			return filepath.Join(user, "ftmetal")
+		}
+		return ""
+	default:
+		return dir
+	}
+}
+
+// Capture is the file to record a run of the GPU to, "" for none.
+func Capture() string { return lookup("FTMETAL_CAPTURE") }
+
+// CaptureRun is the number of the run to record.
+func CaptureRun() int { return number("FTMETAL_CAPTURE_RUN") }
 
 // Golden is the folder of golden values, "" for the repository's own.
 func Golden() string { return lookup("FTMETAL_GOLDEN") }

@@ -17,7 +17,7 @@ import (
 	"github.com/ftmetal/ftmetal/models/tokenizer"
 	"github.com/ftmetal/ftmetal/train"
 
-	_ "github.com/ftmetal/ftmetal/metal/soft"
+	_ "github.com/ftmetal/ftmetal/metal/all"
 )
 
 // maxAnswer is more tokens than any answer of the demo has.

@@ -1,0 +1,100 @@
+package darwin
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ftmetal/ftmetal/kernels"
+)
+
+// Metal compiles one string, without files to include. So a kernel file's
+// headers are put in its place of each include, once, with #line directives so
+// that errors keep their file and line.
+
+var (
+	include = regexp.MustCompile(`^\s*#\s*include\s+"([^"]+)"`)
+	once    = regexp.MustCompile(`^\s*#\s*pragma\s+once\b`)
+)
+
+// Source is the kernel file stem.metal as Metal's compiler gets it. tensor tells
+// the file whether the device has tensor operations: TENSOR_OPS is 1
+// then, else 0.
+func Source(stem string, tensor bool) (string, error) {
+	in := &inliner{seen: map[string]bool{}}
+	value := 0
+	if tensor {
+		value = 1
+	}
+	fmt.Fprintf(&in.out, "#define TENSOR_OPS %d\n", value)
+	if err := in.file(stem + ".metal"); err != nil {
+		return "", err
+	}
+	return in.out.String(), nil
+}
+
+type inliner struct {
+	out  strings.Builder
+	seen map[string]bool
+}
+
+func (in *inliner) file(name string) error {
+	text, err := kernels.Files.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("kernel source %s: %w", name, err)
+	}
+	in.seen[name] = true
+	fmt.Fprintf(&in.out, "#line 1 %q\n", name)
+	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		m := include.FindStringSubmatch(line)
+		switch {
+		case once.MatchString(line):
+			in.out.WriteString("\n")
+		case m == nil || !embedded(m[1]):
+			// What is not among the kernels is for other compilers: kernel.h
+			// includes the software device's library where Metal is not.
+			in.out.WriteString(line + "\n")
+		case in.seen[m[1]]:
+			in.out.WriteString("\n")
+		default:
+			if err := in.file(m[1]); err != nil {
+				return err
+			}
+			fmt.Fprintf(&in.out, "#line %d %q\n", i+2, name)
+		}
+	}
+	return nil
+}
+
+func embedded(name string) bool {
+	info, err := fs.Stat(kernels.Files, path.Clean(name))
+	return err == nil && !info.IsDir()
+}
+
+// Stems lists the kernel files.
+func Stems() []string {
+	files, err := fs.Glob(kernels.Files, "*.metal")
+	if err != nil {
+		panic(err)
+	}
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(f, ".metal")
+	}
+	slices.Sort(files)
+	return files
+}
+
+// stemOf is the file that has the kernel called name: the longest stem that the
+// name begins with; "" for none.
+func stemOf(stems []string, name string) string {
+	best := ""
+	for _, s := range stems {
+		if len(s) > len(best) && (name == s || strings.HasPrefix(name, s+"_")) {
+			best = s
+		}
+	}
+	return best
+}
