@@ -9,7 +9,8 @@ import (
 // ops is the whole translation, by MLX's name of a function.
 var ops = func() map[string]*opEntry {
 	all := map[string]*opEntry{}
-	for _, table := range []map[string]*opEntry{elementwiseOps, reduceOps, shapeOps, indexOps, scanOps, sortOps, fastOps, lossOps, randomOps, optimOps, layerOps, loraOps, autodiffOps, convOps} {
+	for _, table := range []map[string]*opEntry{elementwiseOps, reduceOps, shapeOps, indexOps, scanOps, sortOps, fastOps, lossOps, randomOps, optimOps, layerOps, loraOps, quantOps,
+		autodiffOps, convOps} {
 		maps.Copy(all, table)
 	}
 	return all

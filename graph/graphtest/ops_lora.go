@@ -9,8 +9,7 @@ import (
 // op that training uses.
 var loraOps = map[string]*opEntry{
 	"lora.LoRALinear": general(composed, "x weight lora_a lora_b bias scale quantized", func(c *call) *graph.Array {
-		notQuantized(c)
-		x, w, a, b, scale := c.array("x"), c.array("weight"), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
+		x, w, a, b, scale := c.array("x"), baseWeight(c), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
 		y := loraProduct(x, w, a, b, scale)
 		if bias := c.optional("bias"); bias != nil {
 			y = graph.Add(y, bias)
@@ -18,24 +17,23 @@ var loraOps = map[string]*opEntry{
 		return y
 	}),
 	"lora.DoRALinear": general(composed, "x weight lora_a lora_b bias scale quantized", func(c *call) *graph.Array {
-		notQuantized(c)
-		x, w, a, b, scale := c.array("x"), c.array("weight"), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
+		x, base, a, b, scale := c.array("x"), baseWeight(c), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
+		w := base.dense
 		adapted := graph.Add(w, graph.Matmul(graph.Multiply(scale, graph.Transpose(b)), graph.Transpose(a)))
 		m := graph.L2Norm(graph.AsType(w, metal.Float32), []int{1}, false)
 		ratio := graph.Divide(m, graph.StopGradient(graph.L2Norm(adapted, []int{1}, false)))
-		y := graph.Multiply(graph.AsType(ratio, x.DType()), loraProduct(x, w, a, b, scale))
+		y := graph.Multiply(graph.AsType(ratio, x.DType()), loraProduct(x, base, a, b, scale))
 		if bias := c.optional("bias"); bias != nil {
 			y = graph.Add(y, bias)
 		}
 		return y
 	}),
 	"lora.LoRAEmbedding": general(composed, "x weight lora_a lora_b scale quantized as_linear", func(c *call) *graph.Array {
-		notQuantized(c)
-		x, w, a, b, scale := c.array("x"), c.array("weight"), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
+		x, w, a, b, scale := c.array("x"), baseWeight(c), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
 		if c.flag("as_linear", false) {
 			return loraProduct(x, w, graph.Transpose(b), graph.Transpose(a), scale)
 		}
-		y, z := graph.Take(w, x, 0), graph.Matmul(graph.Take(a, x, 0), b)
+		y, z := w.rows(x), graph.Matmul(graph.Take(a, x, 0), b)
 		return graph.Add(y, graph.AsType(graph.Multiply(scale, z), y.DType()))
 	}),
 	"lora.DoRAEmbedding": general(composed, "x weight lora_a lora_b scale quantized as_linear", doraEmbedding),
@@ -51,33 +49,27 @@ var loraOps = map[string]*opEntry{
 	}),
 }
 
-func notQuantized(c *call) {
-	if c.has("quantized") {
-		unsupported("quantized weights")
-	}
-}
-
 // loraProduct is x@wᵀ + scale·(x@a)@b in x's dtype.
-func loraProduct(x, w, a, b *graph.Array, scale float64) *graph.Array {
-	if dt := x.DType(); w.DType() == dt && a.DType() == dt && b.DType() == dt {
+func loraProduct(x *graph.Array, w packedWeight, a, b *graph.Array, scale float64) *graph.Array {
+	if dt := x.DType(); w.words == nil && w.dense.DType() == dt && a.DType() == dt && b.DType() == dt {
 		rows := graph.Reshape(x, -1, x.Dim(-1))
-		shape := append(append([]int{}, x.Shape()[:x.NDim()-1]...), w.Dim(0))
-		return graph.Reshape(graph.LoRALinear(rows, w, a, b, rows, scale), shape...)
+		shape := append(append([]int{}, x.Shape()[:x.NDim()-1]...), w.dense.Dim(0))
+		return graph.Reshape(graph.LoRALinear(rows, w.dense, a, b, rows, scale), shape...)
 	}
 	z := graph.Matmul(graph.Matmul(x, a), b)
-	return graph.Add(graph.Linear(x, w, nil), graph.AsType(graph.Multiply(scale, z), x.DType()))
+	return graph.Add(w.times(x), graph.AsType(graph.Multiply(scale, z), x.DType()))
 }
 
 func doraEmbedding(c *call) *graph.Array {
-	notQuantized(c)
-	x, w, a, b, scale := c.array("x"), c.array("weight"), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
+	x, base, a, b, scale := c.array("x"), baseWeight(c), c.array("lora_a"), c.array("lora_b"), c.number("scale", 1)
+	w := base.dense
 	m := graph.L2Norm(w, []int{1}, false)
 	if c.flag("as_linear", false) {
 		adapted := graph.Add(w, graph.Matmul(graph.Multiply(scale, a), b))
 		ratio := graph.Divide(m, graph.StopGradient(graph.L2Norm(adapted, []int{1}, false)))
-		return graph.Multiply(ratio, loraProduct(x, w, graph.Transpose(b), graph.Transpose(a), scale))
+		return graph.Multiply(ratio, loraProduct(x, base, graph.Transpose(b), graph.Transpose(a), scale))
 	}
-	y := graph.Take(w, x, 0)
+	y := base.rows(x)
 	z := graph.Matmul(graph.Multiply(scale, graph.Take(a, x, 0)), b)
 	out := graph.Add(y, graph.AsType(z, y.DType()))
 	denom := graph.StopGradient(graph.L2Norm(graph.Add(y, z), []int{-1}, false))

@@ -15,14 +15,18 @@ import sys
 
 FAMILIES = [
     "norm", "rope", "sdpa", "matmul", "loss", "reduce", "unary", "binary", "ternary", "index",
+<<<<<<< HEAD
     "shape", "scan", "sort", "random", "optim", "lora", "nn", "autodiff", "conv",
+=======
+    "shape", "scan", "sort", "random", "optim", "lora", "nn", "autodiff", "quant",
+>>>>>>> 452e7b4 (graph: quantised matrices in every mode of MLX, products, gathers and their gradients)
 ]
 LARGEST = {"sdpa": 12 << 10}  # bytes of one case; 6 KiB elsewhere
-ABSENT = re.compile(r"nn\.(Quantized|Conv|.*Pool|GroupNorm|ALiBi|Sinusoidal)")  # layers that the engine has no op for
+ABSENT = re.compile(r"nn\.(Conv|.*Pool|GroupNorm|ALiBi|Sinusoidal)")  # layers that the engine has no op for
 
 
 def absent(case):
-    return ABSENT.match(case["op"]) or "quantized" in case["attrs"]
+    return ABSENT.match(case["op"])
 
 
 def read(path):
