@@ -13,18 +13,23 @@ type SDPAOptions struct {
 	Scale    float64
 	Causal   bool   // query i sees keys up to i + (Tk - Tq)
 	Mask     *Array // bool (true = visible) or additive, broadcast to [B,H,Tq,Tk]
-	Segments *Array // int32 [B,T], Tq = Tk: tokens see only their own segment; 0 is padding
-	Sinks    *Array // [H]: a score per head that joins the softmax and has no value
-	Unfused  bool   // store the scores and round each step to the dtype, as MLX does under a gradient
+	Segments *Array // int32 [B,Tq]: tokens see only their own segment; 0 is padding
+	// KeySegments are the segments of the keys, int32 [B,Tk]; nil: those of the
+	// queries, whose number Tk is then.
+	KeySegments *Array
+	Sinks       *Array // [H]: a score per head that joins the softmax and has no value
+	Unfused     bool   // store the scores and round each step to the dtype, as MLX does under a gradient
 }
 
-// sdpa is flash attention: inputs q, k, v, then segments if present;
+// sdpa is flash attention: inputs q, k, v, then segments of queries and of keys
+// if present;
 // outputs are the result and the log-sum-exp of every row [B,H,Tq] float32,
 // which the backward pass needs.
 type sdpa struct {
 	scale   float32
 	causal  bool
 	segment bool
+	keys    bool // keys have segments of their own
 }
 
 // ScaledDotProductAttention is softmax(q@kᵀ·scale + mask)@v for q [B,H,Tq,D] and
@@ -49,12 +54,22 @@ func ScaledDotProductAttention(q, k, v *Array, opt SDPAOptions) *Array {
 	op := sdpa{scale: float32(opt.Scale), causal: opt.Causal}
 	in := []*Array{q, k, v}
 	if s := opt.Segments; s != nil {
-		check(s.dtype == metal.Int32 && len(s.shape) == 2 && s.shape[0] == q.shape[0] && s.shape[1] == k.shape[2] && q.shape[2] == k.shape[2],
-			name, "segments are %v, want int32 [%d %d]", s, q.shape[0], k.shape[2])
-		op.segment, in = true, append(in, s)
+		op.segment, in = true, append(in, segments(s, q))
+		if opt.KeySegments != nil {
+			op.keys, in = true, append(in, segments(opt.KeySegments, k))
+		} else {
+			segments(s, k)
+		}
 	}
 	rows := &Array{shape: []int{q.shape[0], q.shape[1], q.shape[2]}, dtype: metal.Float32}
 	return apply(op, in, &Array{shape: q.shape, dtype: dt}, rows)[0]
+}
+
+// segments checks the segments s of the tokens of x [B,H,T,D].
+func segments(s, x *Array) *Array {
+	check(s.dtype == metal.Int32 && len(s.shape) == 2 && s.shape[0] == x.shape[0] && s.shape[1] == x.shape[2],
+		"ScaledDotProductAttention", "segments are %v, want int32 [%d %d]", s, x.shape[0], x.shape[2])
+	return s
 }
 
 // fusable reports whether the flash kernel takes these shapes. A mask or
@@ -82,7 +97,11 @@ func attention(q, k, v *Array, opt SDPAOptions) *Array {
 		hide(GreaterEqual(ExpandDims(rows, 1), ExpandDims(cols, 0)))
 	}
 	if s := opt.Segments; s != nil {
-		same := Equal(ExpandDims(s, 2), ExpandDims(s, 1))
+		keys := s
+		if opt.KeySegments != nil {
+			keys = opt.KeySegments
+		}
+		same := Equal(ExpandDims(s, 2), ExpandDims(keys, 1))
 		hide(ExpandDims(same, 1, 2))
 	}
 	if m := opt.Mask; m != nil {
@@ -126,6 +145,9 @@ func (op sdpa) operands(l *Lowering, in []kernels.Tensor) kernels.SDPAOp {
 	if op.segment {
 		s.SegQ = l.Contiguous(in[3])
 		s.SegK = s.SegQ
+	}
+	if op.keys {
+		s.SegK = l.Contiguous(in[4])
 	}
 	return s
 }
@@ -183,6 +205,9 @@ func (op sdpaVJP) VJP(c *Cotangents) []*Array {
 	grads := vjpThrough(c, func(in []*Array) []*Array {
 		if op.segment {
 			opt.Segments = in[3]
+		}
+		if op.keys {
+			opt.KeySegments = in[4]
 		}
 		fn := func(p []*Array) []*Array { return []*Array{attention(p[0], p[1], p[2], opt)} }
 		_, g := VJP(fn, in[:3], in[last:])

@@ -78,7 +78,12 @@ func (p *Plan) shareDonated(copies int) {
 		}
 		kept, labels = append(kept, d), append(labels, p.labels[k])
 	}
-	p.list, p.labels = kept, labels
+	p.list, p.labels = kept[:0], labels[:0]
+	for i := range kept { // what was copied to be changed is changed where it is
+		if !kernels.IsIdentity(&kept[i]) {
+			p.list, p.labels = append(p.list, kept[i]), append(p.labels, labels[i])
+		}
+	}
 }
 
 // canRedirect reports whether what is written to from can be written to to

@@ -1,6 +1,11 @@
 package kernels
 
-import "github.com/ftmetal/ftmetal/metal"
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
 
 // copyArgs mirrors CopyArgs of copy.h.
 type copyArgs struct {
@@ -34,6 +39,17 @@ func Copy(e Emitter, x, out Tensor) {
 		Args: bytesOf(&args), Grid: grid, Group: group,
 		InPlace: []uint32{inPlaceMask(out, x)},
 	})
+}
+
+// IsIdentity reports whether d is a copy of elements onto themselves, which does
+// nothing.
+func IsIdentity(d *metal.Dispatch) bool {
+	if !strings.HasPrefix(d.Kernel, "copy_") || d.In[0] != d.Out[0] {
+		return false
+	}
+	dtypes := strings.Split(strings.TrimPrefix(d.Kernel, "copy_"), "_")
+	args := (*copyArgs)(unsafe.Pointer(&d.Args[0]))
+	return len(dtypes) == 2 && dtypes[0] == dtypes[1] && args.srcOffset == args.dstOffset && args.srcStrides == args.dstStrides
 }
 
 // storable reports whether Metal has the type: all but float64 and complex64.

@@ -172,9 +172,6 @@ func measureCase(c one, opt options) (measured, error) {
 	for _, s := range apart {
 		alone := c
 		alone.most = 1
-		if c.params.Kind == "generate" {
-			alone.most = c.most
-		}
 		if err := m.measure(alone, []side{s}, opt); err != nil {
 			return m, err
 		}

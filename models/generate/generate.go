@@ -56,6 +56,8 @@ func run(ctx context.Context, m models.Model, prompt []int32, opt Options, emit 
 	st.PromptTime = time.Since(began)
 	began = time.Now()
 	defer func() { st.Time = time.Since(began) }()
+	d := decoder{model: m, cache: cache}
+	defer d.close()
 	for st.Tokens < opt.MaxTokens {
 		id := opt.Sampler.Pick(logits, rng)
 		if slices.Contains(opt.Stop, id) {
@@ -69,7 +71,7 @@ func run(ctx context.Context, m models.Model, prompt []int32, opt Options, emit 
 		if st.Tokens == opt.MaxTokens {
 			return nil
 		}
-		if logits, err = step(ctx, m, cache, []int32{id}); err != nil {
+		if logits, err = d.step(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -77,30 +79,24 @@ func run(ctx context.Context, m models.Model, prompt []int32, opt Options, emit 
 }
 
 // prefill runs the prompt in chunks and returns the logits of its last token.
-func prefill(ctx context.Context, m models.Model, cache *nn.KVCache, prompt []int32) ([]float64, error) {
+// Of all chunks but the last, only keys and values are computed.
+func prefill(ctx context.Context, m models.Model, cache *nn.KVCache, prompt []int32) ([]float32, error) {
+	hidden := func(tokens []int32) *graph.Array {
+		return m.Hidden(nn.Input{Tokens: graph.FromSlice(tokens, 1, len(tokens)), Cache: cache})
+	}
 	for len(prompt) > prefillChunk {
-		hidden(m, cache, prompt[:prefillChunk]) // for its keys and values
+		hidden(prompt[:prefillChunk])
 		if err := graph.Eval(ctx, cache.Arrays()...); err != nil {
 			return nil, err
 		}
 		prompt = prompt[prefillChunk:]
 	}
-	return step(ctx, m, cache, prompt)
-}
-
-// step runs tokens through the model and returns the logits of the last one.
-func step(ctx context.Context, m models.Model, cache *nn.KVCache, tokens []int32) ([]float64, error) {
-	last := graph.SliceAxis(hidden(m, cache, tokens), 0, len(tokens)-1, len(tokens))
+	last := graph.SliceAxis(hidden(prompt), 0, len(prompt)-1, len(prompt))
 	logits := graph.AsType(m.Logits(last), metal.Float32)
 	if err := graph.Eval(ctx, append(cache.Arrays(), logits)...); err != nil {
 		return nil, err
 	}
-	return graph.Floats(ctx, logits)
-}
-
-// hidden is the model's output for tokens that follow those of the cache.
-func hidden(m models.Model, cache *nn.KVCache, tokens []int32) *graph.Array {
-	return m.Hidden(nn.Input{Tokens: graph.FromSlice(tokens, 1, len(tokens)), Cache: cache})
+	return graph.Read[float32](ctx, logits)
 }
 
 // Text continues a prompt given as text and writes the continuation to w as it

@@ -37,7 +37,7 @@ type candidate struct {
 }
 
 // Pick draws a token id. Among equal logits greedy picks the lowest id.
-func (s Sampler) Pick(logits []float64, rng *rand.Rand) int32 {
+func (s Sampler) Pick(logits []float32, rng *rand.Rand) int32 {
 	best := 0
 	for i, l := range logits {
 		if l > logits[best] {
@@ -50,7 +50,7 @@ func (s Sampler) Pick(logits []float64, rng *rand.Rand) int32 {
 	kept := s.filter(logits, logits[best])
 	sum := 0.0
 	for i := range kept {
-		kept[i].p = math.Exp((logits[kept[i].id] - logits[best]) / s.Temp)
+		kept[i].p = math.Exp(float64(logits[kept[i].id]-logits[best]) / s.Temp)
 		sum += kept[i].p
 	}
 	u := rng.Float64() * sum
@@ -64,11 +64,11 @@ func (s Sampler) Pick(logits []float64, rng *rand.Rand) int32 {
 
 // filter keeps the tokens that top-k, top-p and min-p allow, most likely first.
 // As in mlx-lm, the filters look at the probabilities at temperature 1.
-func (s Sampler) filter(logits []float64, top float64) []candidate {
+func (s Sampler) filter(logits []float32, top float32) []candidate {
 	all := make([]candidate, len(logits))
 	sum := 0.0
 	for i, l := range logits {
-		p := math.Exp(l - top)
+		p := math.Exp(float64(l - top))
 		all[i] = candidate{int32(i), p}
 		sum += p
 	}

@@ -99,10 +99,12 @@ func (a *Attention) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph
 	q := rotate(split(a.QProj.Forward(x), h), rope)
 	k := rotate(split(a.KProj.Forward(x), hk), rope)
 	v := split(a.VProj.Forward(x), hk)
+	opt := graph.SDPAOptions{Scale: 1 / math.Sqrt(float64(hd)), Causal: t > 1, Segments: in.Segments, Unfused: in.Unfused}
 	if in.Cache != nil {
 		k, v = in.Cache.Append(layer, k, v)
+		opt.KeySegments = in.Cache.Visible
 	}
-	o := graph.ScaledDotProductAttention(q, k, v, graph.SDPAOptions{Scale: 1 / math.Sqrt(float64(hd)), Causal: t > 1, Segments: in.Segments, Unfused: in.Unfused})
+	o := graph.ScaledDotProductAttention(q, k, v, opt)
 	return a.OProj.Forward(graph.Reshape(graph.Transpose(o, 0, 2, 1, 3), b*t, h*hd))
 }
 

@@ -3,10 +3,15 @@ package nn
 import "github.com/ftmetal/ftmetal/graph"
 
 // KVCache keeps the keys and values of the tokens so far, one pair of arrays
-// [B,Hkv,T,D] per layer.
+// [B,Hkv,T,D] per layer. It grows with every token, or, with At, has room for
+// more tokens than it holds: then new ones are written at the place that At
+// says, and Visible says which are there.
 type KVCache struct {
 	K, V []*graph.Array
 	Len  int // tokens stored
+
+	At      *graph.Array // int32 [B,Hkv,1,D]: the place of the new token, repeated; nil: the cache grows
+	Visible *graph.Array // int32 [B,T]: 1 for tokens that are there, the new one included
 }
 
 // NewKVCache is an empty cache for that many layers.
@@ -16,10 +21,14 @@ func NewKVCache(layers int) *KVCache {
 
 // Append adds the keys and values of new tokens to a layer and returns all.
 func (c *KVCache) Append(layer int, k, v *graph.Array) (*graph.Array, *graph.Array) {
-	if c.K[layer] != nil {
+	switch {
+	case c.At != nil:
+		k = graph.PutAlongAxis(c.K[layer], c.At, k, 2)
+		v = graph.PutAlongAxis(c.V[layer], c.At, v, 2)
+	case c.K[layer] != nil:
 		k = graph.Concatenate([]*graph.Array{c.K[layer], k}, 2)
 		v = graph.Concatenate([]*graph.Array{c.V[layer], v}, 2)
-	} else {
+	default:
 		k, v = graph.Contiguous(k), graph.Contiguous(v)
 	}
 	c.K[layer], c.V[layer] = k, v
