@@ -7,9 +7,14 @@ const crossEntropyThreads = 256
 
 // crossEntropyArgs mirrors CrossEntropyArgs of cross_entropy.h.
 type crossEntropyArgs struct {
-	rows, n, scaled uint32
-	_               uint32
+	rows, n, scaled, skip uint32
 }
+
+// crossEntropyOrderArgs mirrors CrossEntropyOrderArgs of cross_entropy.h.
+type crossEntropyOrderArgs struct{ rows, _ uint32 }
+
+// expandRowsArgs mirrors ExpandRowsArgs of cross_entropy.h.
+type expandRowsArgs struct{ size, n uint64 }
 
 // scaleRowsArgs mirrors ScaleRowsArgs of cross_entropy.h.
 type scaleRowsArgs struct{ size, n uint64 }
@@ -19,11 +24,17 @@ type scaleRowsArgs struct{ size, n uint64 }
 // lse are float32 [T]. The loss of a negative target is 0, that of a target
 // beyond V is NaN.
 func CrossEntropy(e Emitter, logits, targets, loss, lse Tensor) {
+	crossEntropyOf(e, logits, targets, loss, lse, false)
+}
+
+// crossEntropyOf is CrossEntropy; with skip, rows with a negative target are not
+// read, and their log-sum-exp is 0.
+func crossEntropyOf(e Emitter, logits, targets, loss, lse Tensor, skip bool) {
 	rows, n := lastAxis(logits)
 	if rows == 0 {
 		return
 	}
-	args := crossEntropyArgs{rows: u32(rows), n: u32(n)}
+	args := crossEntropyArgs{rows: u32(rows), n: u32(n), skip: flag(skip)}
 	grid, group := rowGrid(rows, n, crossEntropyThreads)
 	e.Emit(metal.Dispatch{Kernel: name("cross_entropy", logits.DType), In: []metal.View{logits.View, targets.View},
 		Out: []metal.View{loss.View, lse.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: 4 * int64(rows) * int64(n)})
@@ -47,17 +58,29 @@ func CrossEntropyGrad(e Emitter, logits, targets, lse, g, out Tensor) {
 		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: 4 * int64(rows) * int64(n), InPlace: inPlace})
 }
 
-// logitChunks walks over the rows of h @ wᵀ, a chunk at a time, in memory that
-// all chunks share.
+// logitChunks walks over the rows of h @ wᵀ that count, a chunk at a time, in
+// memory that all chunks share. Those rows are moved to the front first, so that
+// the chunks behind the last of them take no time: how many they are is known
+// when the program runs.
 type logitChunks struct {
-	e             Emitter
-	h, w, targets Tensor
-	logits, d     metal.View // d holds dlogits; the logits themselves if h is float32
+	e                   Emitter
+	h, w                Tensor
+	order, place, count Tensor     // see cross_entropy.metal
+	rows, targets       Tensor     // of the chunks: h and targets in their order
+	logits, d           metal.View // d holds dlogits; the logits themselves if h is float32
 }
 
 func newLogitChunks(e Emitter, h, w, targets Tensor, rows int, gradient bool) logitChunks {
-	c := logitChunks{e: e, h: h, w: w, targets: targets}
-	n := int64(min(rows, h.Shape[0])) * int64(w.Shape[0])
+	c := logitChunks{e: e, h: h, w: w}
+	t := h.Shape[0]
+	ints := func(n int) Tensor { return Scratch(e, metal.Int32, n) }
+	c.order, c.targets, c.place, c.count = ints(t), ints(t), ints(t), ints(1)
+	args := crossEntropyOrderArgs{rows: u32(t)}
+	threads := metal.Size{X: crossEntropyThreads, Y: 1, Z: 1}
+	e.Emit(metal.Dispatch{Kernel: "cross_entropy_order", In: []metal.View{targets.View},
+		Out: []metal.View{c.order.View, c.targets.View, c.place.View, c.count.View}, Args: bytesOf(&args), Grid: threads, Group: threads})
+	c.rows = c.ordered(h)
+	n := int64(min(rows, t)) * int64(w.Shape[0])
 	c.logits = e.Scratch(4 * n)
 	c.d = c.logits
 	if gradient && h.DType != metal.Float32 {
@@ -66,10 +89,35 @@ func newLogitChunks(e Emitter, h, w, targets Tensor, rows int, gradient bool) lo
 	return c
 }
 
+// ordered is the rows of x in the order of the chunks.
+func (c *logitChunks) ordered(x Tensor) Tensor {
+	out := Scratch(c.e, x.DType, x.Shape...)
+	Gather(c.e, x, c.order, out)
+	return out
+}
+
+// expanded writes rows in the order of the chunks to out in the order of h, and
+// zeros where a row does not count.
+func (c *logitChunks) expanded(x, out Tensor) {
+	n := out.Size()
+	if n == 0 {
+		return
+	}
+	args := expandRowsArgs{uint64(n), uint64(n / out.Shape[0])}
+	grid, group := gridFor(n)
+	c.e.Emit(metal.Dispatch{Kernel: name("cross_entropy_expand", x.DType), In: []metal.View{x.View, c.place.View}, Out: []metal.View{out.View},
+		Args: bytesOf(&args), Grid: grid, Group: group})
+}
+
+// wanted are the rows of a product that begins at row begin.
+func (c *logitChunks) wanted(begin int) *WantedRows {
+	return &WantedRows{Count: c.count.View, First: begin}
+}
+
 // logitsOf computes the logits of rows [begin, end).
 func (c *logitChunks) logitsOf(begin, end int) Tensor {
 	logits := Contig(c.logits, metal.Float32, end-begin, c.w.Shape[0])
-	Gemm(c.e, GemmOp{A: rowRange(c.h, begin, end), B: transposed(c.w), C: logits})
+	Gemm(c.e, GemmOp{A: rowRange(c.rows, begin, end), B: transposed(c.w), C: logits, Wanted: c.wanted(begin)})
 	return logits
 }
 
@@ -82,6 +130,11 @@ func (c *logitChunks) gradient(logits, lse, g Tensor, begin, end int) Tensor {
 	}
 	CrossEntropyGrad(c.e, logits, rowRange(c.targets, begin, end), rowRange(lse, begin, end), g, d)
 	return d
+}
+
+// times computes rows [begin, end) of d @ w.
+func (c *logitChunks) times(d, out Tensor, begin, end int) {
+	Gemm(c.e, GemmOp{A: d, B: c.w, C: rowRange(out, begin, end), Wanted: c.wanted(begin)})
 }
 
 // rowRange is rows [begin, end) of t, contiguous.
@@ -98,22 +151,32 @@ func transposed(t Tensor) Tensor {
 }
 
 // LinearCrossEntropy is CrossEntropy of the logits h @ wᵀ, for h [T, D] and w
-// [V, D] of one dtype, made chunkRows rows at a time. dh0 [T, D], if it has a
-// view, receives d loss[t] / d h[t].
+// [V, D] of one dtype, made chunkRows rows at a time; rows with a negative target
+// have no logits, and a log-sum-exp of 0. dh0 [T, D], if it has a view, receives
+// d loss[t] / d h[t].
 func LinearCrossEntropy(e Emitter, h, w, targets, loss, lse, dh0 Tensor, chunkRows int) {
 	rows, gradient := h.Shape[0], dh0.Bound()
 	if rows == 0 {
 		return
 	}
 	chunks := newLogitChunks(e, h, w, targets, chunkRows, gradient)
+	losses, sums := Scratch(e, metal.Float32, rows), Scratch(e, metal.Float32, rows)
+	var d Tensor
+	if gradient {
+		d = Scratch(e, h.DType, h.Shape...)
+	}
 	for begin := 0; begin < rows; begin += chunkRows {
 		end := min(begin+chunkRows, rows)
 		logits := chunks.logitsOf(begin, end)
-		CrossEntropy(e, logits, rowRange(targets, begin, end), rowRange(loss, begin, end), rowRange(lse, begin, end))
+		crossEntropyOf(e, logits, rowRange(chunks.targets, begin, end), rowRange(losses, begin, end), rowRange(sums, begin, end), true)
 		if gradient {
-			d := chunks.gradient(logits, lse, Tensor{}, begin, end)
-			Gemm(e, GemmOp{A: d, B: w, C: rowRange(dh0, begin, end)})
+			chunks.times(chunks.gradient(logits, sums, Tensor{}, begin, end), d, begin, end)
 		}
+	}
+	chunks.expanded(losses, loss)
+	chunks.expanded(sums, lse)
+	if gradient {
+		chunks.expanded(d, dh0)
 	}
 }
 
@@ -132,20 +195,28 @@ func LinearCrossEntropyVJP(e Emitter, h, w, targets, lse, g, dh, dw Tensor, chun
 		sum = Scratch(e, metal.Float32, dw.Shape...)
 	}
 	chunks := newLogitChunks(e, h, w, targets, chunkRows, true)
+	lse, g = chunks.ordered(lse), chunks.ordered(g)
+	var dRows Tensor
+	if dh.Bound() {
+		dRows = Scratch(e, h.DType, h.Shape...)
+	}
 	for begin := 0; begin < rows; begin += chunkRows {
 		end := min(begin+chunkRows, rows)
 		d := chunks.gradient(chunks.logitsOf(begin, end), lse, g, begin, end)
 		if dh.Bound() {
-			Gemm(e, GemmOp{A: d, B: w, C: rowRange(dh, begin, end)})
+			chunks.times(d, dRows, begin, end)
 		}
 		if !dw.Bound() {
 			continue
 		}
-		product := GemmOp{A: transposed(d), B: rowRange(h, begin, end), C: sum}
+		product := GemmOp{A: transposed(d), B: rowRange(chunks.rows, begin, end), C: sum}
 		if begin > 0 {
 			product.D, product.Beta = sum, 1
 		}
 		Gemm(e, product)
+	}
+	if dh.Bound() {
+		chunks.expanded(dRows, dh)
 	}
 	if dw.Bound() && dw.DType != metal.Float32 {
 		Copy(e, sum, dw)

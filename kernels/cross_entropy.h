@@ -9,7 +9,18 @@ struct CrossEntropyArgs {
   uint32_t rows;
   uint32_t n;
   uint32_t scaled; // g is there; otherwise it is 1, and the binding repeats lse
+  uint32_t skip;   // log-sum-exps of rows that do not count are not wanted
+};
+
+// Rows that count are moved to the front.
+struct CrossEntropyOrderArgs {
+  uint32_t rows;
   uint32_t reserved;
+};
+
+struct ExpandRowsArgs {
+  uint64_t size;
+  uint64_t n;
 };
 
 struct ScaleRowsArgs {

@@ -20,6 +20,15 @@ type GemmOp struct {
 	A, B, C, D  Tensor
 	Alpha, Beta float32
 	LowRank     *LowRank
+	Wanted      *WantedRows // nil: all
+}
+
+// WantedRows says that only the first Count rows, an int32, of a larger product
+// are wanted, of which this is the part from row First on. The others may be left
+// as they are: their number is known when the product runs.
+type WantedRows struct {
+	Count metal.View
+	First int
 }
 
 // LowRank is Scale·A@B for A [M,R], B [R,N], added in the same tiles.
@@ -36,7 +45,7 @@ type gemmArgs struct {
 	transA, transB, transU, transV uint32
 	hasD, split                    uint32
 	alpha, beta, scale             float32
-	_                              uint32
+	first                          uint32
 }
 
 // gemmMergeArgs mirrors GemmMergeArgs of gemm.h.
@@ -118,6 +127,9 @@ func Gemm(e Emitter, op GemmOp) {
 	case batch == 1 && args.r == 0 && tiles < gemmBusy && args.k >= 2*gemmPart:
 		gemmSplit(e, d, op, args, min(int(args.k)/gemmPart, ceilDiv(2*gemmBusy, tiles)))
 	default:
+		if w := op.Wanted; w != nil && batch == 1 && args.hasD == 0 {
+			args.hasD, args.first, in[2] = 2, u32(w.First), w.Count
+		}
 		emitGemm(e, d, args, batch)
 	}
 }

@@ -7,6 +7,10 @@
 // Buffers: A, B, D, U, V, C. D is bound to nothing of use when hasD is 0, U and V
 // when R is 0.
 //
+// With hasD = 2 there is no D: its binding holds an int32, the number of rows of
+// a larger product that are wanted, and this is the part of it that begins at row
+// first. The other rows of C are not computed, and stay as they are.
+//
 // With split, batch z is the product over the z-th part of K alone, of split
 // steps; batchA and batchB lead from part to part. gemm_merge adds them up.
 #pragma once
@@ -39,7 +43,7 @@ struct GemmArgs {
   float alpha;
   float beta;
   float scale;
-  uint32_t reserved;
+  uint32_t first;
 };
 
 // C = alpha * sum of parts [count, M, N] (+ beta * D).

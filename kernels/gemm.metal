@@ -57,6 +57,11 @@ template <typename T, typename U>
   shared_memory(float, tileB, [GEMM_TILE_K * (GEMM_TILE_N + GEMM_PAD)]);
   shared_memory(float, tileC, [GEMM_TILE_M * GEMM_TILE_N]);
   uint row = group.y * GEMM_TILE_M, col = group.x * GEMM_TILE_N;
+  uint m = args.m;
+  if (args.hasD == 2) {
+    int wanted = *(device const int*)d - int(args.first);
+    m = min(m, uint(max(wanted, 0)));
+  }
   a += int64_t(group.z) * args.batchA;
   b += int64_t(group.z) * args.batchB;
   uint qi = simdgroup / 2 * 16, qj = simdgroup % 2 * 16;
@@ -68,15 +73,15 @@ template <typename T, typename U>
   }
   uint k = args.split == 0 ? args.k : min(args.split, args.k - group.z * args.split);
   float low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
-  uint panels = (k + GEMM_TILE_K - 1) / GEMM_TILE_K;
-  uint extra = (args.r + GEMM_TILE_K - 1) / GEMM_TILE_K;
+  uint panels = row < m ? (k + GEMM_TILE_K - 1) / GEMM_TILE_K : 0;
+  uint extra = row < m ? (args.r + GEMM_TILE_K - 1) / GEMM_TILE_K : 0;
   for (uint p = 0; p < panels + extra; p++) {
     if (p < panels) {
-      load_a<T>(a, args.lda, args.transA, row, p * GEMM_TILE_K, args.m, k, 1.0f, tileA, tid);
+      load_a<T>(a, args.lda, args.transA, row, p * GEMM_TILE_K, m, k, 1.0f, tileA, tid);
       load_b<T>(b, args.ldb, args.transB, p * GEMM_TILE_K, col, k, args.n, tileB, tid);
     } else {
       uint q = (p - panels) * GEMM_TILE_K;
-      load_a<T>(u, args.ldu, args.transU, row, q, args.m, args.r, low, tileA, tid);
+      load_a<T>(u, args.ldu, args.transU, row, q, m, args.r, low, tileA, tid);
       load_b<T>(v, args.ldv, args.transV, q, col, args.r, args.n, tileB, tid);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -102,9 +107,9 @@ template <typename T, typename U>
   threadgroup_barrier(mem_flags::mem_threadgroup);
   for (uint e = tid; e < GEMM_TILE_M * GEMM_TILE_N; e += 128) {
     uint i = row + e / GEMM_TILE_N, j = col + e % GEMM_TILE_N;
-    if (i < args.m && j < args.n) {
+    if (i < m && j < args.n) {
       float x = args.alpha * tileC[e];
-      if (args.hasD) {
+      if (args.hasD == 1) {
         x += args.beta * float(d[int64_t(group.z) * args.batchD + int64_t(i) * args.ldd + j]);
       }
       c[int64_t(group.z) * args.batchC + int64_t(i) * args.ldc + j] = U(x);

@@ -119,12 +119,15 @@ func (c LinearCrossEntropy) row(t int) logits {
 	return newLogits(x, mag)
 }
 
-// Forward is the loss and the log-sum-exp of every row.
+// Forward is the loss and the log-sum-exp of every row, 0 in rows that do not
+// count.
 func (c LinearCrossEntropy) Forward() (loss, lse Result) {
 	loss, lse = zeros(Matmul, len(c.Targets)), zeros(Matmul, len(c.Targets))
 	for t, target := range c.Targets {
 		l := c.row(t)
-		lse.add(t, l.lse, l.lseMag)
+		if target >= 0 {
+			lse.add(t, l.lse, l.lseMag)
+		}
 		v, mag := l.loss(int(target))
 		loss.add(t, v, mag)
 	}

@@ -29,7 +29,7 @@ func linear(s *Setup) (h, w, targets *Operand, is ref.LinearCrossEntropy) {
 }
 
 // linearDims: one chunk, chunks that divide the rows and that do not.
-var linearDims = [][]int{{5, 7, 13, 64}, {8, 32, 33, 4}, {11, 17, 67, 4}, {1, 5, 1, 1}, {0, 4, 5, 2}}
+var linearDims = [][]int{{5, 7, 13, 64}, {8, 32, 33, 4}, {11, 17, 67, 4}, {300, 9, 40, 64}, {1, 5, 1, 1}, {0, 4, 5, 2}}
 
 var _ = add(Case{
 	Op: "cross_entropy", DTypes: floats, Dims: append([][]int{{2, 1031}}, rows...), Fills: []Fill{Uniform, Outliers, Large, Special}, Bench: [][]int{{64, 151936}},

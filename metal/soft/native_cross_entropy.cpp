@@ -22,7 +22,7 @@ template <class T> void cross_entropy(const ft_launch* l, int64_t begin, int64_t
   each_row(args, begin, end, [&](int64_t row) {
     const T* x = static_cast<const T*>(l->bufs[0]) + row * n;
     const int32_t target = static_cast<const int32_t*>(l->bufs[1])[row];
-    const float lse = logsumexp(x, n);
+    const float lse = args.skip && target < 0 ? 0.0f : logsumexp(x, n);
     float loss = target < 0 ? 0.0f : __builtin_nanf("");
     if (target >= 0 && target < n) loss = lse - element(x + target);
     static_cast<float*>(l->bufs[2])[row] = loss;

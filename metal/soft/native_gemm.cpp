@@ -41,7 +41,7 @@ GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
   if (args.split) g.k = smaller(args.split, g.k - z * int64_t(args.split));
   g.alpha = args.alpha, g.beta = args.beta;
   g.low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
-  g.has_d = args.hasD != 0;
+  g.has_d = args.hasD == 1;
   if (g.n > gemm_skinny || g.m <= g.n) return g;
   const GemmJob t = g;
   g.a = t.b.transposed(), g.b = t.a.transposed();
@@ -102,6 +102,15 @@ Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {
 // share is where the i-th of count parts of n begins, at a multiple of unit.
 int64_t share(int64_t n, int64_t unit, int64_t i, int64_t count) { return smaller(n, ceil_div(n, unit) * i / count * unit); }
 
+// wanted is how many rows of C are. Their number is known when the launch runs,
+// and its pieces are fixed before: those behind do nothing.
+int64_t wanted(const ft_launch* l) {
+  const GemmArgs& args = *static_cast<const GemmArgs*>(l->args);
+  if (args.hasD != 2) return args.m;
+  const int64_t rows = int64_t(*static_cast<const int32_t*>(l->bufs[2])) - args.first;
+  return smaller(larger(rows, 0), args.m);
+}
+
 template <int types> int64_t units(const ft_launch* l) {
   const Plan p = plan(l, job(l, GemmTypes(types), 0), GemmTypes(types));
   return int64_t(l->grid[2]) * p.down * p.across;
@@ -110,11 +119,17 @@ template <int types> int64_t units(const ft_launch* l) {
 template <int types> void run(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   GemmJob g = job(l, GemmTypes(types), 0);
   const Plan p = plan(l, g, GemmTypes(types));
+  const int64_t rows = wanted(l);
+  const bool turned = g.m != static_cast<const GemmArgs*>(l->args)->m;
   for (int64_t at = begin; at < end; at++) {
     const int64_t z = at / (p.down * p.across), i = at % p.down, j = at / p.down % p.across;
     g = job(l, GemmTypes(types), z);
-    const GemmRect t = {share(g.m, 1, i, p.down), share(g.m, 1, i + 1, p.down), share(g.n, p.width, j, p.across),
-                        share(g.n, p.width, j + 1, p.across)};
+    GemmRect t = {share(g.m, 1, i, p.down), share(g.m, 1, i + 1, p.down), share(g.n, p.width, j, p.across),
+                  share(g.n, p.width, j + 1, p.across)};
+    int64_t& last = turned ? t.j1 : t.i1;
+    last = smaller(last, rows);
+    if (t.i0 >= t.i1 || t.j0 >= t.j1) continue;
+    if (!turned) g.m = rows;
     if (p.skinny) {
       char* scratch = static_cast<char*>(ft_scratch(w, p.isa->skinny_scratch(g.m, g.k > g.r ? g.k : g.r, t.j1 - t.j0)));
       p.isa->skinny[types](g, t.j0, t.j1, scratch);
