@@ -2,7 +2,7 @@ package graphtest
 
 import "github.com/ftmetal/ftmetal/graph"
 
-// convOps are convolutions and the layers made of them.
+// convOps are convolutions.
 var convOps = map[string]*opEntry{
 	"mx.conv1d":           convOf(graph.Conv1d),
 	"mx.conv2d":           convOf(graph.Conv2d),
@@ -28,12 +28,6 @@ var convOps = map[string]*opEntry{
 		}
 		return graph.Convolve(c.array("a"), c.array("v"), mode)
 	}),
-	"nn.Conv1d":          convLayer(graph.Conv1d),
-	"nn.Conv2d":          convLayer(graph.Conv2d),
-	"nn.Conv3d":          convLayer(graph.Conv3d),
-	"nn.ConvTranspose1d": convLayer(graph.ConvTranspose1d),
-	"nn.ConvTranspose2d": convLayer(graph.ConvTranspose2d),
-	"nn.ConvTranspose3d": convLayer(graph.ConvTranspose3d),
 }
 
 func isList(v any) bool {
@@ -52,15 +46,5 @@ func convOptions(c *call) graph.ConvOptions {
 func convOf(fn func(x, w *graph.Array, opt graph.ConvOptions) *graph.Array) *opEntry {
 	return general(product, "x weight"+convParams, func(c *call) *graph.Array {
 		return fn(c.array("x"), c.array("weight"), convOptions(c))
-	})
-}
-
-func convLayer(fn func(x, w *graph.Array, opt graph.ConvOptions) *graph.Array) *opEntry {
-	return general(composed, "x weight bias"+convParams, func(c *call) *graph.Array {
-		y := fn(c.array("x"), c.array("weight"), convOptions(c))
-		if c.has("bias") {
-			y = graph.Add(y, c.array("bias"))
-		}
-		return y
 	})
 }

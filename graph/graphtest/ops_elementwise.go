@@ -1,8 +1,6 @@
 package graphtest
 
 import (
-	"math"
-
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -71,75 +69,4 @@ var elementwiseOps = map[string]*opEntry{
 		}
 		return graph.L2Norm(a, c.ints("axis"), c.flag("keepdims", false))
 	}),
-}
-
-// activations are the functions of mlx.nn of one array.
-var activations = map[string]func(c *call, a *graph.Array) *graph.Array{
-	"sigmoid": func(c *call, a *graph.Array) *graph.Array { return graph.Sigmoid(a) },
-	"tanh":    func(c *call, a *graph.Array) *graph.Array { return graph.Tanh(a) },
-	"silu":    func(c *call, a *graph.Array) *graph.Array { return graph.Silu(a) },
-	"gelu":    func(c *call, a *graph.Array) *graph.Array { return graph.Gelu(a) },
-	"relu":    func(c *call, a *graph.Array) *graph.Array { return graph.Maximum(a, 0) },
-	"relu2":   func(c *call, a *graph.Array) *graph.Array { return graph.Square(graph.Maximum(a, 0)) },
-	"relu6":   func(c *call, a *graph.Array) *graph.Array { return graph.Minimum(graph.Maximum(a, 0), 6.0) },
-	"gelu_approx": func(c *call, a *graph.Array) *graph.Array {
-		inner := graph.Multiply(math.Sqrt(2/math.Pi), graph.Add(a, graph.Multiply(0.044715, graph.Power(a, 3))))
-		return graph.Multiply(graph.Multiply(0.5, a), graph.Add(1, graph.Tanh(inner)))
-	},
-	"gelu_fast_approx": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Multiply(a, graph.Sigmoid(graph.Multiply(1.702, a)))
-	},
-	"leaky_relu": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Maximum(graph.Multiply(c.number("negative_slope", 0.01), a), a)
-	},
-	"elu":      func(c *call, a *graph.Array) *graph.Array { return elu(a, c.number("alpha", 1)) },
-	"selu":     func(c *call, a *graph.Array) *graph.Array { return graph.Multiply(elu(a, 1.67326), 1.0507) },
-	"softplus": func(c *call, a *graph.Array) *graph.Array { return graph.LogAddExp(a, 0) },
-	"softsign": func(c *call, a *graph.Array) *graph.Array { return graph.Divide(a, graph.Add(1, graph.Abs(a))) },
-	"softmax":  func(c *call, a *graph.Array) *graph.Array { return graph.Softmax(a, c.integer("axis", -1)) },
-	"softmin": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Softmax(graph.Negative(a), c.integer("axis", -1))
-	},
-	"log_softmax": func(c *call, a *graph.Array) *graph.Array { return logSoftmax(a, c.integer("axis", -1)) },
-	"softshrink": func(c *call, a *graph.Array) *graph.Array {
-		l := c.number("lambd", 0.5)
-		return graph.Where(graph.Greater(graph.Abs(a), l), graph.Subtract(a, graph.Multiply(graph.Sign(a), l)), 0)
-	},
-	"hard_shrink": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Where(graph.Greater(graph.Abs(a), c.number("lambd", 0.5)), a, 0)
-	},
-	"celu": func(c *call, a *graph.Array) *graph.Array {
-		alpha := c.number("alpha", 1)
-		tail := graph.Subtract(graph.Exp(graph.Divide(graph.Minimum(a, 0.0), alpha)), 1)
-		return graph.Add(graph.Maximum(a, 0.0), graph.Multiply(alpha, tail))
-	},
-	"log_sigmoid": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Negative(graph.LogAddExp(graph.Negative(a), 0))
-	},
-	"mish": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Multiply(a, graph.Tanh(graph.LogAddExp(a, 0)))
-	},
-	"hardswish": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Divide(graph.Multiply(a, graph.Minimum(graph.Maximum(graph.Add(a, 3), 0), 6)), 6)
-	},
-	"hard_tanh": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Minimum(graph.Maximum(a, c.number("min_val", -1)), c.number("max_val", 1))
-	},
-	"glu": func(c *call, a *graph.Array) *graph.Array {
-		h := graph.SplitEqual(a, 2, c.integer("axis", -1))
-		return graph.Multiply(h[0], graph.Sigmoid(h[1]))
-	},
-	"step": func(c *call, a *graph.Array) *graph.Array {
-		return graph.Where(graph.GreaterEqual(a, c.number("threshold", 0)), 1, 0)
-	},
-}
-
-func elu(a *graph.Array, alpha float64) *graph.Array {
-	return graph.Where(graph.Greater(a, 0), a, graph.Multiply(alpha, graph.Subtract(graph.Exp(a), 1)))
-}
-
-func logSoftmax(a *graph.Array, axis int) *graph.Array {
-	over := []int{axis}
-	a = graph.Subtract(a, graph.StopGradient(graph.Max(a, over, true)))
-	return graph.Subtract(a, graph.LogSumExp(a, over, true))
 }

@@ -24,7 +24,7 @@ func Eval(ctx context.Context, roots ...any) error { return graph.Eval(ctx, Arra
 
 // Map is a copy of a tree with fn applied to every array. What is not a tree (a
 // number, a function, a field without a name) is the same in both. Mirrors
-// utils.tree_map_with_path.
+// utils.tree_map and utils.tree_map_with_path.
 func Map[T any](root T, fn func(name string, a *graph.Array) *graph.Array) T {
 	c := clone(root)
 	for _, l := range Flatten(&c) {
@@ -34,6 +34,7 @@ func Map[T any](root T, fn func(name string, a *graph.Array) *graph.Array) T {
 }
 
 // Replace is a copy of a tree with other arrays, in the order of [Flatten].
+// Mirrors utils.tree_unflatten.
 func Replace[T any](root T, arrays []*graph.Array) T {
 	c := clone(root)
 	leaves := Flatten(&c)

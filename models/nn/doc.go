@@ -1,8 +1,30 @@
-// Package nn holds the layers that architectures are made of, as small structs
-// whose fields are named like the weights they load, and the walk that finds
-// those weights.
+// Package nn holds neural network layers as small structs whose fields are named
+// like the weights they load, and what one does with a module made of them:
+// list, freeze, load and save its parameters, differentiate by them.
 //
-// A layer reads its parameters' arrays when Forward builds the graph. Training
-// replaces the arrays of trainable parameters by traced ones before it calls
-// Forward; nothing else about a layer changes.
+// A module is any Go value: a struct of layers and other modules, in slices,
+// maps, pointers and interfaces. Its parameters are the fields of type [*Param];
+// their dotted names follow package tree's rules, so that
+//
+//	type MLP struct{ Layers []*nn.Linear }
+//
+// has the parameters layers.0.weight, layers.0.bias, …, as MLX and safetensors
+// files spell them.
+//
+//	model := &MLP{[]*nn.Linear{nn.NewLinear(2, 8, true), nn.NewLinear(8, 1, true)}}
+//	err := nn.Init(ctx, model, seed)               // or nn.LoadWeights
+//	loss, grads := nn.ValueAndGrad(model, lossFn)(x, y)
+//	optimizer.Update(model, grads)                 // package train/optim
+//	err = tree.Eval(ctx, loss, model, optimizer)
+//
+// Invariants:
+//   - New functions make layers without data: shapes and rules only. Init,
+//     LoadWeights or a planner that needs no values comes after.
+//   - Forward builds the graph from the arrays that the parameters hold at that
+//     moment. ValueAndGrad puts traced arrays there while it calls the function,
+//     and nothing else about a layer changes.
+//   - Mistakes in shapes and sizes panic with a *graph.Error that names the
+//     layer and the caller's line; files and devices return errors.
+//
+// Losses are in the package losses, initial values in inits.
 package nn

@@ -1,10 +1,14 @@
 package nn
 
-import "github.com/ftmetal/ftmetal/graph"
+import (
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/graph/tree"
+)
 
 // ValueAndGrad returns a function that computes fn, a scalar that depends on the
 // module's parameters, and the gradients of the trainable ones by name. fn
-// calls the module as usual. Mirrors nn.value_and_grad.
+// calls the module as usual. Mirrors nn.value_and_grad and
+// nn.utils.value_and_grad.
 func ValueAndGrad(module any, fn func(in ...*graph.Array) *graph.Array) func(in ...*graph.Array) (value *graph.Array, grads Arrays) {
 	return func(in ...*graph.Array) (*graph.Array, Arrays) {
 		trained := trainable(module)
@@ -23,11 +27,19 @@ func ValueAndGrad(module any, fn func(in ...*graph.Array) *graph.Array) func(in 
 
 // Checkpoint returns fn, a function of arrays and of the module's parameters,
 // that keeps none of its intermediate values for the backward pass but computes
-// them again there. Mirrors nn.utils.checkpoint.
+// them again there, from the same random keys and without a second update of
+// running statistics. Mirrors nn.utils.checkpoint.
 func Checkpoint(module any, fn func(in []*graph.Array) []*graph.Array) func(in []*graph.Array) []*graph.Array {
 	return func(in []*graph.Array) []*graph.Array {
-		trained := trainable(module)
+		trained, leaves := trainable(module), tree.Flatten(module)
+		before, again := tree.Arrays(module), false
 		run := graph.Checkpoint(func(args []*graph.Array) []*graph.Array {
+			if again {
+				after := tree.Arrays(module)
+				defer setLeaves(leaves, after)
+				setLeaves(leaves, before)
+			}
+			again = true
 			defer swap(trained, args[len(in):])()
 			return fn(args[:len(in)])
 		})
@@ -51,6 +63,12 @@ func arraysOf(params []*Param) []*graph.Array {
 		arrays[i] = p.Array
 	}
 	return arrays
+}
+
+func setLeaves(leaves []tree.Leaf, arrays []*graph.Array) {
+	for i, l := range leaves {
+		l.Set(arrays[i])
+	}
 }
 
 // swap gives params other arrays until the returned function is called.

@@ -103,7 +103,8 @@ func setFrozen(module any, frozen bool, keys []string) int {
 }
 
 // NamedModules lists the structs that module is made of, itself first under the
-// empty name, by their dotted names. Mirrors nn.Module.named_modules.
+// empty name, by their dotted names. Mirrors nn.Module.named_modules,
+// nn.Module.modules and nn.Module.apply_to_modules.
 func NamedModules(module any) []tree.Part {
 	var all []tree.Part
 	tree.Walk(module, func(part tree.Part) bool {
