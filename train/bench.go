@@ -136,8 +136,15 @@ func (b *Bench) one(ctx context.Context, batch *data.Batch, sum *BenchStep) erro
 	sum.Processed += int64(batch.Processed)
 	sum.Real += int64(batch.RealTokens)
 	sum.Supervised += int64(batch.SupervisedTokens)
-	sum.FLOPs += b.Plan.FLOPs
+	sum.FLOPs += b.Plan.FLOPs - b.unsupervised(batch)
 	return nil
+}
+
+// unsupervised is the planned arithmetic that a batch does not need: logits of
+// rows without a target, and their gradients.
+func (b *Bench) unsupervised(batch *data.Batch) int64 {
+	const products = 2 // one each; what trains the projection itself runs over all rows
+	return products * 2 * int64(b.s.folder.Model.Head().Size()) * int64(batch.Processed-batch.SupervisedTokens)
 }
 
 // Speeds measures a matrix product, in FLOP/s, and a copy, in bytes/s, of this
@@ -145,15 +152,6 @@ func (b *Bench) one(ctx context.Context, batch *data.Batch, sum *BenchStep) erro
 func (b *Bench) Speeds(ctx context.Context) (flops, bandwidth float64, ok bool, err error) {
 	sp, ok, err := measure(ctx, b.s.rt, b.s.compute)
 	return sp.flops, sp.bandwidth, ok, err
-}
-
-// Kernels is the time of every kernel so far, the longest first, if the settings
-// have profile.
-func (b *Bench) Kernels() (Profiled, bool) {
-	if b.step.profile == nil {
-		return Profiled{}, false
-	}
-	return b.step.profile.event(), true
 }
 
 // randomRows is one batch of whole rows of random tokens, all with a loss.

@@ -19,13 +19,14 @@ type app struct {
 
 	train    func(context.Context, *train.Config, train.Reporter) error
 	predict  func(context.Context, *train.Config) (train.PlanReport, error)
+	measure  func(context.Context, *train.Config, int) (train.BenchReport, error)
 	evaluate func(context.Context, *train.Config) (train.Evaluation, error)
 	fuse     func(context.Context, train.FuseOptions) error
 	generate func(context.Context, generation, io.Writer) (generationStats, error)
 }
 
 func newApp(in io.Reader, out, err io.Writer) *app {
-	return &app{in: in, out: out, err: err, train: train.Run, predict: train.Predict, evaluate: train.Evaluate, fuse: train.Fuse, generate: generateText}
+	return &app{in: in, out: out, err: err, train: train.Run, predict: train.Predict, measure: train.MeasureTraining, evaluate: train.Evaluate, fuse: train.Fuse, generate: generateText}
 }
 
 // usageError is a mistake in the command line or the settings file.
@@ -68,7 +69,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetGlobalNormalizationFunc(normalizeFlag)
 	addOptions(root.PersistentFlags(), "device")
-	root.AddCommand(a.trainCommand(), a.evalCommand(), a.generateCommand(), a.fuseCommand(), a.planCommand(), a.devicesCommand(), a.versionCommand())
+	root.AddCommand(a.trainCommand(), a.evalCommand(), a.generateCommand(), a.fuseCommand(), a.planCommand(), a.benchCommand(), a.devicesCommand(), a.versionCommand())
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -61,6 +61,10 @@ func newFake(stdin string) *fake {
 		f.cfg = cfg
 		return train.PlanReport{PeakBytes: 1 << 30, Tokens: 77}, nil
 	}
+	f.measure = func(_ context.Context, cfg *train.Config, runs int) (train.BenchReport, error) {
+		f.cfg = cfg
+		return train.BenchReport{Runs: runs, StepsPerRun: 1, Tokens: 455.5}, nil
+	}
 	f.evaluate = func(_ context.Context, cfg *train.Config) (train.Evaluation, error) {
 		f.cfg = cfg
 		return train.Evaluation{Loss: 0, Batches: 3, File: "d/test.jsonl"}, nil
