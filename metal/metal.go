@@ -54,6 +54,9 @@ type Dispatch struct {
 	Group   Size   // threads per threadgroup
 	FLOPs   int64  // useful arithmetic, for the profiler and the watchdog budget
 
+	// Source is the kernel's text if it is not a built-in one, and nil otherwise.
+	Source *Source
+
 	// InPlace[i] has bit j set when Out[i] may share In[j]'s memory: each
 	// element is read by the thread that writes it, before it writes.
 	InPlace []uint32

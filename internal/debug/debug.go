@@ -33,6 +33,7 @@ func Variables() []Variable {
 		{"FTMETAL_CAPTURE", "", "file ending in .gputrace to record a run of the GPU to, for Xcode; needs MTL_CAPTURE_ENABLED=1"},
 		{"FTMETAL_CAPTURE_RUN", "1", "number of the run that FTMETAL_CAPTURE records"},
 		{"FTMETAL_GOLDEN", "", "folder of golden values for the golden tests; empty uses the repository's copy"},
+		{"CXX", "", "C++ compiler for kernels that a program brings as source; empty tries c++, g++ and clang++"},
 		{"NO_COLOR", "", "anything: no colours on the terminal (no-color.org)"},
 	}
 }
@@ -117,6 +118,9 @@ func CaptureRun() int { return number("FTMETAL_CAPTURE_RUN") }
 
 // Golden is the folder of golden values, "" for the repository's own.
 func Golden() string { return lookup("FTMETAL_GOLDEN") }
+
+// CXX is the C++ compiler to use, "" for one that is found.
+func CXX() string { return lookup("CXX") }
 
 // NoColor reports whether terminal output has no colours.
 func NoColor() bool { return lookup("NO_COLOR") != "" }

@@ -1,11 +1,14 @@
 package soft
 
 // #cgo CXXFLAGS: -std=c++17 -O2 -Wno-attributes -Wno-unknown-pragmas
+// #cgo linux LDFLAGS: -ldl
 // #include <stdlib.h>
+// #include "plugin.h"
 // #include "soft.h"
 import "C"
 
 import (
+	"errors"
 	"unsafe"
 
 	"github.com/ftmetal/ftmetal/metal"
@@ -26,24 +29,29 @@ func readRegistry() map[string]*entry {
 	all := map[string]*entry{}
 	var info C.ft_info
 	for i := C.size_t(0); C.ft_kernel_info(i, &info) != 0; i++ {
-		e := &entry{
-			name:   C.GoString(info.name),
-			file:   C.GoString(info.file),
-			kernel: info.kernel,
-			native: info.native,
-			sig:    metal.Signature{Args: int(info.args_size)},
-		}
-		n := int(info.buffers)
-		for j, a := range unsafe.Slice((*byte)(info.align), n) {
-			e.sig.Align = append(e.sig.Align, int(a))
-			e.sig.Written = append(e.sig.Written, unsafe.Slice((*byte)(info.written), n)[j] != 0)
-		}
+		e := entryOf(&info)
 		if _, dup := all[e.name]; dup {
 			panic("soft: kernel " + e.name + " is instantiated twice")
 		}
 		all[e.name] = e
 	}
 	return all
+}
+
+func entryOf(info *C.ft_info) *entry {
+	e := &entry{
+		name:   C.GoString(info.name),
+		file:   C.GoString(info.file),
+		kernel: info.kernel,
+		native: info.native,
+		sig:    metal.Signature{Args: int(info.args_size)},
+	}
+	n := int(info.buffers)
+	for j, a := range unsafe.Slice((*byte)(info.align), n) {
+		e.sig.Align = append(e.sig.Align, int(a))
+		e.sig.Written = append(e.sig.Written, unsafe.Slice((*byte)(info.written), n)[j] != 0)
+	}
+	return e
 }
 
 // KernelInfo describes a kernel of this build.
@@ -69,6 +77,18 @@ func Signature(name string) *metal.Signature {
 		return &e.sig
 	}
 	return nil
+}
+
+// loadLibrary loads a compiled kernel and describes it.
+func loadLibrary(path string) (*entry, error) {
+	file := C.CString(path)
+	defer C.free(unsafe.Pointer(file))
+	var info C.ft_info
+	var why [512]C.char
+	if C.ft_plugin_open(file, &info, &why[0], C.size_t(len(why))) == 0 {
+		return nil, errors.New(C.GoString(&why[0]))
+	}
+	return entryOf(&info), nil
 }
 
 func cpuName() string { return C.GoString(C.ft_cpu_name()) }

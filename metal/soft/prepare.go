@@ -27,11 +27,22 @@ func (d *Device) Prepare(list []metal.Dispatch) (metal.Program, error) {
 	return p, nil
 }
 
+// kernelOf finds a built-in kernel, or compiles the one that op brings along.
+func kernelOf(op *metal.Dispatch) (*entry, error) {
+	if op.Source != nil {
+		return compiled.entry(op.Source)
+	}
+	if e := registry[op.Kernel]; e != nil {
+		return e, nil
+	}
+	return nil, fmt.Errorf("there is no such kernel")
+}
+
 // check applies the rules of Metal's validation layer to one dispatch.
 func (d *Device) check(op *metal.Dispatch) (*entry, error) {
-	e := registry[op.Kernel]
-	if e == nil {
-		return nil, fmt.Errorf("there is no such kernel")
+	e, err := kernelOf(op)
+	if err != nil {
+		return nil, err
 	}
 	return e, e.sig.Check(op, d.base)
 }
