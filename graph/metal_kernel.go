@@ -148,10 +148,10 @@ func initNumber(title string, v any) (x float64, filled bool) {
 
 // launchSize is the grid and the threadgroup, which is no larger than the grid.
 func launchSize(title string, grid, group [3]int) (g, t metal.Size) {
+	for i := 1; i < 3; i++ {
+		grid[i], group[i] = orOne(grid[i]), orOne(group[i])
+	}
 	for i := range 3 {
-		if i > 0 {
-			grid[i], group[i] = orOne(grid[i]), orOne(group[i])
-		}
 		check(grid[i] >= 1 && group[i] >= 1, title, "grid %v and threadgroup %v, want positive extents", grid, group)
 		group[i] = min(group[i], grid[i])
 	}

@@ -18,7 +18,7 @@ void ft_simd(const void* in, void* out, void (*fn)(ft_exchange*), int line, uint
   ft_plugin_host->simd(in, out, fn, line, index);
 }
 void ft_barrier(int line, uint32_t index) { ft_plugin_host->barrier(line, index); }
-uint32_t ft_thread(uint32_t index) { return ft_plugin_host->thread(index); }
+uint32_t ft_thread(uint32_t index) { return ft_plugin_host->present(index); }
 void ft_fail(const char* what) {
   ft_plugin_host->fail(what);
   __builtin_unreachable();
