@@ -10,14 +10,16 @@ import (
 
 // formatSpec is how a value is laid out, for % and for str.format.
 type formatSpec struct {
-	fill      string
-	align     byte // '<', '>', '^', '=' or 0
-	sign      byte // '+', ' ' or 0
-	alt       bool
-	group     string // between thousands
-	width     int
-	precision int // -1 if not given
-	verb      byte
+	fill        string
+	align       byte // '<', '>', '^', '=' or 0
+	zeros       bool // the width began with 0: numbers align by '='
+	sign        byte // '+', '-', ' ' or 0
+	alt         bool
+	noMinusZero bool   // no sign for what rounds to zero
+	group       string // between thousands
+	width       int
+	precision   int // -1 if not given
+	verb        byte
 }
 
 // maxWidth bounds widths and precisions.
@@ -53,7 +55,7 @@ func (f *formatSpec) signed(negative bool) string {
 	switch {
 	case negative:
 		return "-"
-	case f.sign != 0:
+	case f.sign != 0 && f.sign != '-':
 		return string(f.sign)
 	}
 	return ""
@@ -77,62 +79,132 @@ func (f *formatSpec) integer(b *big.Int, minDigits int) string {
 	if n := minDigits - len(digits); n > 0 {
 		digits = strings.Repeat("0", n) + digits
 	}
-	if f.group != "" {
-		size := 3
-		if base != 10 {
-			size = 4
-		}
-		digits = grouped(digits, f.group, size)
-	}
 	sign := f.signed(b.Sign() < 0)
 	if f.alt {
 		sign += prefix
 	}
-	return f.pad(sign, digits, '>')
+	size := 3
+	if base != 10 {
+		size = 4
+	}
+	return f.number(sign, digits, "", size)
+}
+
+// number lays out digits, which are grouped by size, between what comes before
+// and after them. Zeros that fill the width are grouped too.
+func (f *formatSpec) number(sign, digits, rest string, size int) string {
+	if f.group != "" && digits != "" {
+		n := len(digits)
+		if f.fill == "0" && f.align == '=' {
+			for room := f.width - len(sign) - len(rest); n+(n-1)/size < room; {
+				n++
+			}
+		}
+		digits = grouped(strings.Repeat("0", n-len(digits))+digits, f.group, size)
+	}
+	return f.pad(sign, digits+rest, '>')
 }
 
 // grouped puts a separator between every size digits.
 func grouped(digits, separator string, size int) string {
-	var parts []string
-	for len(digits) > size {
-		parts = append([]string{digits[len(digits)-size:]}, parts...)
-		digits = digits[:len(digits)-size]
+	var b strings.Builder
+	for i := range len(digits) {
+		if i > 0 && (len(digits)-i)%size == 0 {
+			b.WriteString(separator)
+		}
+		b.WriteByte(digits[i])
 	}
-	return strings.Join(append([]string{digits}, parts...), separator)
+	return b.String()
 }
 
-// float lays out a number by one of e, f, g and %.
+// float lays out a number by one of e, f, g and %, or by 0: like repr, and with
+// a precision like g with a digit behind the point.
 func (f *formatSpec) float(v float64) string {
 	verb, precision := f.verb|0x20, f.precision
+	suffix := ""
+	switch f.verb {
+	case 0:
+		if verb = 'r'; precision >= 0 {
+			verb = 'g'
+		}
+	case '%':
+		v, verb, suffix = v*100, 'f', "%"
+	}
 	if precision < 0 {
 		precision = 6
 	}
-	suffix := ""
-	if f.verb == '%' {
-		v, verb, suffix = v*100, 'f', "%"
-	}
-	if verb == 'g' {
-		precision = max(precision, 1)
-	}
 	var body string
-	switch {
+	switch abs := math.Abs(v); {
 	case math.IsInf(v, 0):
 		body = "inf"
 	case math.IsNaN(v):
 		body = "nan"
+	case verb == 'r':
+		body = f.general(abs, -1, 16)
+	case verb == 'g':
+		body = f.general(abs, max(precision, 1)-1, max(precision, 1))
 	default:
-		body = strconv.FormatFloat(math.Abs(v), verb, precision, 64)
+		body = strconv.FormatFloat(abs, verb, precision, 64)
+		if f.alt && precision == 0 {
+			body = pointed(body)
+		}
 	}
+	negative := math.Signbit(v) && !math.IsNaN(v) && !(f.noMinusZero && strings.Trim(mantissa(body), "0.") == "")
 	if f.verb >= 'A' && f.verb <= 'Z' {
 		body = strings.ToUpper(body)
 	}
-	if f.group != "" {
-		whole, rest, found := strings.Cut(body, ".")
-		if body = grouped(whole, f.group, 3); found {
-			body += "." + rest
-		}
+	whole := len(body) - len(strings.TrimLeft(body, "0123456789"))
+	return f.number(f.signed(negative), body[:whole], body[whole:]+suffix, 3)
+}
+
+// general writes v ≥ 0 with digits+1 digits (as many as tell it apart if digits
+// is negative), with an exponent below 1e-4 and from 10^limit on.
+func (f *formatSpec) general(v float64, digits, limit int) string {
+	sci := strconv.FormatFloat(v, 'e', digits, 64)
+	exp, _ := strconv.Atoi(sci[strings.IndexByte(sci, 'e')+1:])
+	if f.verb == 0 && digits >= 0 {
+		limit-- // room for the digit behind the point
 	}
-	return f.pad(f.signed(math.Signbit(v) && !math.IsNaN(v)), body+suffix, '>')
+	if exp < -4 || exp >= limit {
+		m := mantissa(sci)
+		tail := sci[len(m):]
+		if digits >= 0 && !f.alt && strings.IndexByte(m, '.') >= 0 {
+			m = strings.TrimRight(strings.TrimRight(m, "0"), ".")
+		}
+		if f.alt {
+			m = pointed(m)
+		}
+		return m + tail
+	}
+	if digits >= 0 {
+		digits -= exp
+	}
+	fixed := strconv.FormatFloat(v, 'f', digits, 64)
+	if digits > 0 && !f.alt {
+		fixed = strings.TrimRight(strings.TrimRight(fixed, "0"), ".")
+	}
+	switch {
+	case f.verb == 0 && strings.IndexByte(fixed, '.') < 0:
+		fixed += ".0"
+	case f.alt:
+		fixed = pointed(fixed)
+	}
+	return fixed
+}
+
+// mantissa is a number without its exponent.
+func mantissa(number string) string {
+	m, _, _ := strings.Cut(number, "e")
+	return m
+}
+
+// pointed is a number with a decimal point, before the exponent if it has one.
+func pointed(number string) string {
+	if strings.IndexByte(number, '.') >= 0 {
+		return number
+	}
+	m := mantissa(number)
+	return m + "." + number[len(m):]
 }
 
 // percent is Python's text % value.

@@ -178,7 +178,7 @@ func (s *state) formatValue(v any, text string) string {
 	return s.formatInt(f, b)
 }
 
-// parseSpec reads [[fill]align][sign][#][0][width][,][.precision][type].
+// parseSpec reads [[fill]align][sign][z][#][0][width][,][.precision][type].
 func parseSpec(t string) (*formatSpec, bool) {
 	f := &formatSpec{precision: -1}
 	_, n := utf8.DecodeRuneInString(t)
@@ -203,17 +203,12 @@ func parseSpec(t string) (*formatSpec, bool) {
 		}
 		return n
 	}
-	if c := take("+- "); c != '-' {
-		f.sign = c
-	}
+	f.sign = take("+- ")
+	f.noMinusZero = take("z") != 0
 	f.alt = take("#") != 0
-	if take("0") != 0 {
-		if f.fill == "" {
-			f.fill = "0"
-		}
-		if f.align == 0 {
-			f.align = '='
-		}
+	if f.fill == "" && take("0") != 0 {
+		f.fill = "0"
+		f.zeros = f.align == 0
 	}
 	f.width = number()
 	if c := take(",_"); c != 0 {
@@ -226,18 +221,17 @@ func parseSpec(t string) (*formatSpec, bool) {
 		f.precision = number()
 	}
 	f.verb = take("bcdeEfFgGnosxX%")
-	return f, t == "" && f.width <= maxWidth && f.precision <= maxWidth
+	groups := map[string]string{"": "bcdeEfFgGnosxX%", ",": "deEfFgG%", "_": "bdeEfFgGoxX%"}[f.group]
+	ok := f.verb == 0 || strings.IndexByte(groups, f.verb) >= 0
+	return f, ok && t == "" && f.width <= maxWidth && f.precision <= maxWidth
 }
 
 func (s *state) formatText(f *formatSpec, t string) string {
-	if f.verb != 0 && f.verb != 's' || f.sign != 0 || f.group != "" || f.alt {
+	if f.verb != 0 && f.verb != 's' || f.sign != 0 || f.group != "" || f.alt || f.noMinusZero {
 		s.fail("format: a number format for a string")
 	}
 	if f.align == '=' {
-		if f.fill != "0" {
-			s.fail("format: '=' alignment not allowed for a string")
-		}
-		f.align = '<'
+		s.fail("format: '=' alignment not allowed for a string")
 	}
 	if n := utf8.RuneCountInString(t); f.precision >= 0 && f.precision < n {
 		t = s.substring(t, n, 0, f.precision)
@@ -248,45 +242,53 @@ func (s *state) formatText(f *formatSpec, t string) string {
 
 func (s *state) formatInt(f *formatSpec, b *big.Int) string {
 	switch f.verb {
-	case 0, 'd', 'n', 'b', 'o', 'x', 'X':
+	case 0, 'd', 'n', 'b', 'o', 'x', 'X', 'c':
 		if f.precision >= 0 {
 			s.fail("format: precision not allowed for an integer")
 		}
-		return f.integer(b, 0)
-	case 'c':
-		if !b.IsInt64() || b.Int64() < 0 || b.Int64() > utf8.MaxRune {
-			s.fail("format: %%c arg not in range")
+		if f.noMinusZero {
+			s.fail("format: 'z' not allowed for an integer")
 		}
-		return f.pad("", string(rune(b.Int64())), '<')
+		if f.verb == 'c' {
+			return s.formatCharacter(f, b)
+		}
+		f.padZeros()
+		return f.integer(b, 0)
 	case 's':
 		s.fail("format: format code 's' for an integer")
 	}
-	x, _ := float(b)
+	x, ok := float(b)
+	if !ok {
+		s.fail("format: an integer of %d bits is too large for a float", b.BitLen())
+	}
 	return s.formatFloat(f, x)
+}
+
+func (s *state) formatCharacter(f *formatSpec, b *big.Int) string {
+	if f.sign != 0 || f.alt {
+		s.fail("format: no sign or '#' with 'c'")
+	}
+	if !b.IsInt64() || b.Int64() < 0 || b.Int64() > utf8.MaxRune {
+		s.fail("format: %%c arg not in range")
+	}
+	f.padZeros()
+	return f.pad("", string(rune(b.Int64())), '>')
+}
+
+// padZeros lets the zeros of a width such as 08 stand between sign and digits.
+func (f *formatSpec) padZeros() {
+	if f.zeros {
+		f.align = '='
+	}
 }
 
 func (s *state) formatFloat(f *formatSpec, v float64) string {
 	switch f.verb {
-	case 'e', 'E', 'f', 'F', 'g', 'G', '%':
-		return f.float(v)
+	case 'b', 'c', 'd', 'o', 's', 'x', 'X':
+		s.fail("format: unknown format code '%c' for a float", f.verb)
 	case 'n':
 		f.verb = 'g'
-		return f.float(v)
-	case 0:
-		body := strings.TrimPrefix(floatRepr(v), "-")
-		if f.precision >= 0 {
-			bare := formatSpec{verb: 'g', precision: f.precision}
-			body = strings.TrimPrefix(bare.float(v), "-")
-			if all(body, func(r rune) bool { return r >= '0' && r <= '9' }) {
-				body += ".0"
-			}
-		}
-		if f.group != "" {
-			whole, rest, _ := strings.Cut(body, ".")
-			body = grouped(whole, f.group, 3) + "." + rest
-		}
-		return f.pad(f.signed(strings.HasPrefix(floatRepr(v), "-")), body, '>')
 	}
-	s.fail("format: unknown format code '%c' for a float", f.verb)
-	return ""
+	f.padZeros()
+	return f.float(v)
 }
