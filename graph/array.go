@@ -2,9 +2,12 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
+	"github.com/ftmetal/ftmetal/internal/debug"
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -27,6 +30,8 @@ type node struct {
 	op  Op
 	in  []*Array
 	out []*Array
+
+	site string // the caller's line, with FTMETAL_DEBUG
 }
 
 // data is where an evaluated array lives: host bytes that are uploaded when
@@ -42,21 +47,45 @@ type data struct {
 
 // storage owns a block of a pool; it is given back when no array refers to it.
 type storage struct {
-	buf metal.Buffer
+	buf  metal.Buffer
+	pool *metal.Pool // nil: memory that the caller keeps alive
 }
+
+// lives reports whether the memory is still there, and is rt's if it is anybody's.
+func (s *storage) lives(rt *Runtime) bool {
+	return s.pool == nil || s.pool == rt.Pool && !s.closed()
+}
+
+// closed reports whether the memory went with its pool.
+func (s *storage) closed() bool { return s.pool != nil && s.pool.Closed() }
 
 // newStorage makes buf live as long as the returned storage.
 func newStorage(pool *metal.Pool, buf metal.Buffer) *storage {
-	s := &storage{buf}
+	s := &storage{buf, pool}
 	runtime.AddCleanup(s, func(b metal.Buffer) { pool.Free(b) }, buf)
 	return s
 }
 
 var nextID atomic.Int64
 
+// keepSites has every node remember the caller's line, for what is found wrong
+// when the graph runs.
+var keepSites = debug.Level() >= 1
+
 // apply creates a node with one output per (shape, dtype) pair.
 func apply(op Op, in []*Array, outs ...*Array) []*Array {
+	if slices.Contains(in, nil) {
+		present(op.String(), in...)
+	}
+	for _, o := range outs {
+		if fault := shapeFault(o.shape, o.dtype); fault != "" {
+			fail(op.String(), "%s", fault)
+		}
+	}
 	n := &node{id: nextID.Add(1), op: op, in: in, out: outs}
+	if keepSites {
+		_, n.site = callSite()
+	}
 	for i, o := range outs {
 		o.node, o.index = n, i
 	}
@@ -92,12 +121,50 @@ func (a *Array) String() string { return fmt.Sprintf("%s%v", a.dtype, a.shape) }
 // Evaluated reports whether the array holds data.
 func (a *Array) Evaluated() bool { return a.data != nil }
 
+// sizeOf is the number of elements: the largest int where it would overflow, and
+// -1 where an extent is negative.
 func sizeOf(shape []int) int {
 	n := 1
 	for _, d := range shape {
-		n *= d
+		switch {
+		case d < 0:
+			return -1
+		case d == 0:
+			n = 0
+		case n > math.MaxInt/d:
+			n = math.MaxInt
+		default:
+			n *= d
+		}
 	}
 	return n
+}
+
+// maxBytes is more than any machine's memory, and little enough that places in
+// an array can be added and multiplied.
+const maxBytes = 1 << 47
+
+// shapeFault says what is wrong with a shape and a dtype, "" for nothing.
+func shapeFault(shape []int, dt metal.DType) string {
+	if dt > metal.Complex64 {
+		return fmt.Sprintf("%s is not a dtype", dt)
+	}
+	n, most := int64(dt.Size()), int64(1)
+	for _, d := range shape {
+		if d < 0 {
+			return fmt.Sprintf("shape %v has a negative extent", shape)
+		}
+		if most *= int64(max(d, 1)); d > maxBytes || most > maxBytes/n {
+			return fmt.Sprintf("%s%v is too large", dt, shape)
+		}
+	}
+	return ""
+}
+
+func checkShape(op string, shape []int, dt metal.DType) {
+	if fault := shapeFault(shape, dt); fault != "" {
+		fail(op, "%s", fault)
+	}
 }
 
 func normAxis(op string, axis, ndim int) int {

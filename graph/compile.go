@@ -70,6 +70,11 @@ func (f *Compiled) Plan(args []*Array) (*Plan, error) {
 
 // lookup finds or makes the plan for args.
 func (f *Compiled) lookup(args []*Array) (*compiledPlan, error) {
+	for i, a := range args {
+		if a == nil {
+			return nil, &Error{Op: "Compile", Msg: fmt.Sprintf("argument %d is nil", i), Site: siteOf(nil)}
+		}
+	}
 	key := signature(args)
 	for i, c := range f.plans {
 		if c.key == key {
@@ -83,8 +88,9 @@ func (f *Compiled) lookup(args []*Array) (*compiledPlan, error) {
 	}
 	c := &compiledPlan{key: key}
 	err := Catch(func() {
-		outs := f.fn(places)
+		outs := slices.Clone(outputsOf("Compile", f.fn, places))
 		for o, a := range f.opt.Donate {
+			check(o >= 0 && o < len(outs) && a >= 0 && a < len(args), "Compile", "output %d of %d cannot replace argument %d of %d", o, len(outs), a, len(args))
 			check(slices.Equal(outs[o].shape, args[a].shape) && outs[o].dtype == args[a].dtype, "Compile",
 				"output %d is %v and cannot replace argument %d, %v", o, outs[o], a, args[a])
 		}

@@ -21,6 +21,7 @@ func FromSlice[T Element](values []T, shape ...int) *Array {
 	if shape == nil {
 		shape = []int{len(values)}
 	}
+	checkShape("FromSlice", shape, dtypeOf[T]())
 	check(sizeOf(shape) == len(values), "FromSlice", "%d values do not fill shape %v", len(values), shape)
 	host := make([]byte, len(values)*int(unsafe.Sizeof(*new(T))))
 	if len(values) > 0 {
@@ -32,6 +33,7 @@ func FromSlice[T Element](values []T, shape ...int) *Array {
 // FromBytes is an array over raw little-endian elements, which it keeps.
 func FromBytes(raw []byte, dt metal.DType, shape ...int) *Array {
 	shape = append([]int{}, shape...)
+	checkShape("FromBytes", shape, dt)
 	check(sizeOf(shape)*dt.Size() == len(raw), "FromBytes", "%d bytes do not fill %s%v", len(raw), dt, shape)
 	return &Array{shape: shape, dtype: dt, data: &data{host: raw, strides: kernels.RowMajor(shape), length: int64(len(raw))}}
 }
@@ -40,9 +42,11 @@ func FromBytes(raw []byte, dt metal.DType, shape ...int) *Array {
 // and keeps alive: a mapped weight, a batch that is filled before each step.
 func FromBuffer(v metal.View, dt metal.DType, shape ...int) *Array {
 	shape = append([]int{}, shape...)
+	checkShape("FromBuffer", shape, dt)
 	n := int64(sizeOf(shape)) * int64(dt.Size())
+	check(v.Buf != nil && v.Off >= 0 && v.Off <= v.Buf.Len() && v.Len <= v.Buf.Len()-v.Off, "FromBuffer", "bytes %d to %d are not in the buffer", v.Off, v.Off+v.Len)
 	check(n <= v.Len, "FromBuffer", "%d bytes do not hold %s%v", v.Len, dt, shape)
-	return &Array{shape: shape, dtype: dt, data: &data{storage: &storage{v.Buf}, strides: kernels.RowMajor(shape), base: v.Off, length: n}}
+	return &Array{shape: shape, dtype: dt, data: &data{storage: &storage{buf: v.Buf}, strides: kernels.RowMajor(shape), base: v.Off, length: n}}
 }
 
 func dtypeOf[T Element]() metal.DType {
@@ -76,7 +80,7 @@ func Scalar(v float64, dt metal.DType) *Array { return Full(nil, v, dt) }
 
 // Full is an array filled with v. Mirrors mx.full.
 func Full(shape []int, v float64, dt metal.DType) *Array {
-	check(sizeOf(shape) >= 0, "Full", "shape %v", shape)
+	checkShape("Full", shape, dt)
 	if sizeOf(shape) == 1 {
 		return FromBytes(encodeScalar(v, dt), dt, shape...)
 	}
@@ -90,7 +94,10 @@ func Zeros(shape []int, dt metal.DType) *Array { return Full(shape, 0, dt) }
 func Ones(shape []int, dt metal.DType) *Array { return Full(shape, 1, dt) }
 
 // ZerosLike is an array of zeros with a's shape and dtype. Mirrors mx.zeros_like.
-func ZerosLike(a *Array) *Array { return Zeros(a.shape, a.dtype) }
+func ZerosLike(a *Array) *Array {
+	present("ZerosLike", a)
+	return Zeros(a.shape, a.dtype)
+}
 
 // encodeScalar is v's bytes as one element of dt. Integers wrap, as a C cast
 // of the 64-bit value would.

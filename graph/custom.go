@@ -15,7 +15,8 @@ type customized struct {
 // that fn captures count as constants. Mirrors mx.custom_function.
 func CustomFunction(fn func([]*Array) []*Array, vjp func(primals, cotangents, outputs []*Array) []*Array) func([]*Array) []*Array {
 	return func(args []*Array) []*Array {
-		return functionOutputs(customized{checkpointed{fn, len(args)}, vjp}, args, fn(args))
+		present("CustomFunction", args...)
+		return functionOutputs(customized{checkpointed{fn, len(args)}, vjp}, args, outputsOf("CustomFunction", fn, args))
 	}
 }
 

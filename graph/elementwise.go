@@ -10,6 +10,7 @@ import (
 
 // Trunc rounds toward zero; integers stay. Mirrors mx.trunc.
 func Trunc(a *Array) *Array {
+	present("Trunc", a)
 	if !a.dtype.IsFloat() {
 		return a
 	}
@@ -19,6 +20,7 @@ func Trunc(a *Array) *Array {
 // RoundTo rounds half to even at the given decimal; integers stay integers.
 // Mirrors mx.round.
 func RoundTo(a *Array, decimals int) *Array {
+	present("RoundTo", a)
 	if decimals == 0 || (decimals > 0 && !a.dtype.IsFloat()) {
 		return Round(a)
 	}
@@ -33,17 +35,20 @@ func RoundTo(a *Array, decimals int) *Array {
 
 // Degrees turns radians into degrees. Mirrors mx.degrees.
 func Degrees(a *Array) *Array {
+	present("Degrees", a)
 	return Multiply(AsType(a, atLeastFloat(a.dtype)), 180/math.Pi)
 }
 
 // Radians turns degrees into radians. Mirrors mx.radians.
 func Radians(a *Array) *Array {
+	present("Radians", a)
 	return Multiply(AsType(a, atLeastFloat(a.dtype)), math.Pi/180)
 }
 
 // NanToNum replaces NaN by nan and the infinities by posInf and negInf.
 // Mirrors mx.nan_to_num.
 func NanToNum(a *Array, nan, posInf, negInf float64) *Array {
+	present("NanToNum", a)
 	if !a.dtype.IsFloat() {
 		return a
 	}

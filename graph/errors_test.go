@@ -61,9 +61,13 @@ func TestMistakesNameOpShapesAndLine(t *testing.T) {
 		var e *graph.Error
 		require.ErrorAs(t, err, &e, "%s: %s", c.op, c.msg)
 		require.Equal(t, c.op, e.Op)
+		called := ""
+		if e.Func != "" {
+			called = e.Func + ": "
+		}
 		require.Equal(t, c.msg, e.Msg)
 		require.Regexp(t, `^graph/errors_test\.go:\d+$`, e.Site)
-		require.Equal(t, "graph: "+c.op+": "+c.msg+" ("+e.Site+")", err.Error())
+		require.Equal(t, "graph: "+called+c.op+": "+c.msg+" ("+e.Site+")", err.Error())
 	}
 }
 

@@ -16,7 +16,10 @@ import (
 func Eval(ctx context.Context, arrays ...*Array) error {
 	var todo []*Array
 	seen := map[*Array]bool{}
-	for _, a := range arrays {
+	for i, a := range arrays {
+		if a == nil {
+			return &Error{Op: "Eval", Msg: fmt.Sprintf("array %d is nil", i), Site: siteOf(nil)}
+		}
 		if a.data == nil && !seen[a] {
 			seen[a] = true
 			todo = append(todo, a)
@@ -141,6 +144,11 @@ func (p *Plan) bind(rt *Runtime, args []*data, shared *Arena) (*binding, error) 
 	return b, nil
 }
 
+// gone is the error of using memory of a runtime that is closed.
+func gone(op, what string) error {
+	return &Error{Op: op, Msg: what + " lies in the memory of a runtime that was closed, or of another one than the default", Site: siteOf(nil)}
+}
+
 // place finds memory for every slot.
 func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 	alloc := func(n int64, what string) (metal.Buffer, error) {
@@ -171,6 +179,9 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 		switch {
 		case s.input > 0:
 			d := args[s.input-1]
+			if !d.storage.lives(b.rt) {
+				return gone("Call", s.label)
+			}
 			v.Buf, v.Off = d.storage.buf, d.base
 			b.keep = append(b.keep, d.storage)
 		case s.output > 0:
@@ -187,6 +198,9 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 				copy(v.Bytes(), s.constant)
 			}
 		case s.storage != nil:
+			if !s.storage.lives(b.rt) {
+				return gone("Eval", s.label)
+			}
 			v.Buf = s.storage.buf
 			b.keep = append(b.keep, s.storage)
 		case s.into == nil:
@@ -230,7 +244,7 @@ func upload(rt *Runtime, a *Array) error {
 
 // Bytes evaluates a and returns a copy of its elements in row-major order.
 func Bytes(ctx context.Context, a *Array) ([]byte, error) {
-	if a.data != nil && a.data.host == nil && !a.tensor().Contiguous() {
+	if a != nil && a.data != nil && a.data.host == nil && !a.tensor().Contiguous() {
 		a = Contiguous(a)
 	}
 	if err := Eval(ctx, a); err != nil {
@@ -238,6 +252,9 @@ func Bytes(ctx context.Context, a *Array) ([]byte, error) {
 	}
 	if a.data.host != nil {
 		return append([]byte{}, a.data.host...), nil
+	}
+	if a.data.storage.closed() {
+		return nil, gone("Bytes", a.String())
 	}
 	raw := a.tensor().View.Bytes()
 	if raw == nil && a.Size() > 0 {
@@ -249,6 +266,7 @@ func Bytes(ctx context.Context, a *Array) ([]byte, error) {
 // Read evaluates a and returns its elements in row-major order. T must be a's
 // element type.
 func Read[T Element](ctx context.Context, a *Array) ([]T, error) {
+	present("Read", a)
 	if dt := dtypeOf[T](); dt != a.dtype {
 		return nil, fmt.Errorf("graph: Read: array is %s, want %s", a.dtype, dt)
 	}
@@ -266,6 +284,8 @@ func Read[T Element](ctx context.Context, a *Array) ([]T, error) {
 // Floats evaluates a and returns its elements as float64, whatever its real
 // dtype.
 func Floats(ctx context.Context, a *Array) ([]float64, error) {
+	present("Floats", a)
+	check(a.dtype != metal.Complex64, "Floats", "array is %v, want real numbers", a)
 	raw, err := Bytes(ctx, a)
 	if err != nil {
 		return nil, err
@@ -275,6 +295,7 @@ func Floats(ctx context.Context, a *Array) ([]float64, error) {
 
 // Item evaluates a one-element array and returns its value.
 func Item(ctx context.Context, a *Array) (float64, error) {
+	present("Item", a)
 	check(a.Size() == 1, "Item", "array has shape %v, want one element", a.shape)
 	v, err := Floats(ctx, a)
 	if err != nil {
@@ -335,7 +356,10 @@ func widen[T uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | f
 type contiguous struct{}
 
 // Contiguous is a in row-major memory of its own. Mirrors mx.contiguous.
-func Contiguous(a *Array) *Array { return apply1(contiguous{}, a.shape, a.dtype, a) }
+func Contiguous(a *Array) *Array {
+	present("Contiguous", a)
+	return apply1(contiguous{}, a.shape, a.dtype, a)
+}
 
 func (contiguous) String() string                              { return "Contiguous" }
 func (contiguous) Lower(l *Lowering, in, out []kernels.Tensor) { kernels.Copy(l, in[0], out[0]) }

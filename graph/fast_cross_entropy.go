@@ -19,6 +19,7 @@ type linearCrossEntropy struct{}
 // loss is 0). It returns float32 [T]. The logits are made a chunk of rows at a
 // time and never stored whole (Cut Cross-Entropy, arXiv 2411.09009, in chunks).
 func LinearCrossEntropy(h, w, targets *Array) *Array {
+	present("LinearCrossEntropy", h, w, targets)
 	check(len(h.shape) == 2 && len(w.shape) == 2 && h.shape[1] == w.shape[1], "LinearCrossEntropy", "h is %v and w %v, want [T,d] and [V,d]", h.shape, w.shape)
 	check(len(targets.shape) == 1 && targets.shape[0] == h.shape[0] && targets.dtype == metal.Int32, "LinearCrossEntropy", "targets are %v, want int32 [%d]", targets, h.shape[0])
 	check(h.dtype == w.dtype, "LinearCrossEntropy", "h is %s and w %s", h.dtype, w.dtype)
@@ -110,6 +111,7 @@ type crossEntropy struct{}
 // CrossEntropy is ln Σ eˡ - l[target] for each row of logits [T,V] with targets
 // int32 [T], 0 where a target is -1. It returns float32 [T].
 func CrossEntropy(logits, targets *Array) *Array {
+	present("CrossEntropy", logits, targets)
 	check(len(logits.shape) == 2 && len(targets.shape) == 1 && targets.shape[0] == logits.shape[0] && targets.dtype == metal.Int32,
 		"CrossEntropy", "logits are %v and targets %v, want [T,V] and int32 [T]", logits, targets)
 	wantFloat("CrossEntropy", logits)

@@ -12,6 +12,7 @@ type layerNorm struct{ eps float32 }
 // LayerNorm scales each row of x to mean 0 and variance 1, then by w, plus b
 // (either may be nil): statistics in float32. Mirrors mx.fast.layer_norm.
 func LayerNorm(x, w, b *Array, eps float64) *Array {
+	present("LayerNorm", x)
 	check(len(x.shape) > 0, "LayerNorm", "x needs at least 1 axis")
 	wantFloat("LayerNorm", x)
 	n := x.Dim(-1)

@@ -13,6 +13,7 @@ type rmsNorm struct{ eps float32 }
 // weight): statistics in float32, output in the promoted dtype of x and w.
 // Mirrors mx.fast.rms_norm.
 func RMSNorm(x, w *Array, eps float64) *Array {
+	present("RMSNorm", x)
 	check(len(x.shape) > 0, "RMSNorm", "x needs at least 1 axis")
 	wantFloat("RMSNorm", x)
 	if w == nil {

@@ -30,6 +30,7 @@ type rope struct {
 // the token's position along the second to last axis. Mirrors mx.fast.rope,
 // with a position for every token as an extension for packed sequences.
 func RoPE(x *Array, opt RoPEOptions) *Array {
+	present("RoPE", x)
 	wantFloat("RoPE", x)
 	check(len(x.shape) >= 3, "RoPE", "x has shape %v, want at least 3 axes", x.shape)
 	check(opt.Dims > 0 && opt.Dims%2 == 0 && opt.Dims <= x.Dim(-1), "RoPE", "dims %d, want even and at most %d", opt.Dims, x.Dim(-1))

@@ -37,6 +37,7 @@ type sdpa struct {
 // not in its gradient. Mirrors mx.fast.scaled_dot_product_attention, with
 // segments as an extension for packed sequences.
 func ScaledDotProductAttention(q, k, v *Array, opt SDPAOptions) *Array {
+	present("ScaledDotProductAttention", q, k, v)
 	const name = "ScaledDotProductAttention"
 	check(len(q.shape) == 4 && len(k.shape) == 4 && len(v.shape) == 4, name, "q, k, v have shapes %v, %v, %v, want 4 axes", q.shape, k.shape, v.shape)
 	check(k.shape[0] == q.shape[0] && v.shape[0] == q.shape[0] && v.shape[1] == k.shape[1] && v.shape[2] == k.shape[2] && k.shape[3] == q.shape[3],

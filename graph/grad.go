@@ -13,7 +13,10 @@ type stopGradient struct{ identity }
 
 // StopGradient is a that gradients do not flow through. Mirrors
 // mx.stop_gradient.
-func StopGradient(a *Array) *Array { return apply1(stopGradient{}, a.shape, a.dtype, a) }
+func StopGradient(a *Array) *Array {
+	present("StopGradient", a)
+	return apply1(stopGradient{}, a.shape, a.dtype, a)
+}
 
 func (stopGradient) String() string             { return "StopGradient" }
 func (stopGradient) VJP(c *Cotangents) []*Array { return []*Array{nil} }
@@ -44,13 +47,23 @@ func VJP(fn func([]*Array) []*Array, primals, cotangents []*Array) (outputs, gra
 func vjp(fn func([]*Array) []*Array, primals, cotangents []*Array, wide []bool) (outputs, grads []*Array) {
 	tracing.Add(1)
 	defer tracing.Add(-1)
+	present("VJP", primals...)
 	traced := make([]*Array, len(primals))
 	for i, p := range primals {
 		traced[i] = trace(p, wide[i])
 	}
-	outputs = fn(traced)
+	outputs = outputsOf("VJP", fn, traced)
 	check(len(outputs) == len(cotangents), "VJP", "%d cotangents for %d outputs", len(cotangents), len(outputs))
 	return outputs, pullBack(outputs, cotangents, traced)
+}
+
+// outputsOf is what the caller's function returns, which must be arrays.
+func outputsOf(op string, fn func([]*Array) []*Array, args []*Array) []*Array {
+	outs := fn(args)
+	for i, o := range outs {
+		check(o != nil, op, "output %d of the function is nil", i)
+	}
+	return outs
 }
 
 // ValueAndGrad returns a function that computes fn's outputs and the gradients
@@ -71,13 +84,14 @@ func valueAndGrad(fn func([]*Array) []*Array, wide bool) func([]*Array) (outputs
 	return func(args []*Array) ([]*Array, []*Array) {
 		tracing.Add(1)
 		defer tracing.Add(-1)
+		present("ValueAndGrad", args...)
 		traced := make([]*Array, len(args))
 		for i, a := range args {
 			check(a.dtype.IsFloat(), "ValueAndGrad", "argument %d is %s: only floating-point arrays have gradients", i, a)
 			traced[i] = trace(a, wide)
 		}
-		outputs := fn(traced)
-		check(len(outputs) > 0 && outputs[0].Size() == 1, "ValueAndGrad", "the function's first output must be a scalar")
+		outputs := outputsOf("ValueAndGrad", fn, traced)
+		check(len(outputs) > 0 && outputs[0].Size() == 1, "ValueAndGrad", "the function returned %v; its first output must be a scalar", outputs)
 		cots := make([]*Array, len(outputs))
 		cots[0] = Ones(outputs[0].shape, outputs[0].dtype)
 		return outputs, pullBack(outputs, cots, traced)
@@ -244,7 +258,8 @@ type checkpointed struct {
 // argument. Mirrors mx.checkpoint.
 func Checkpoint(fn func([]*Array) []*Array) func([]*Array) []*Array {
 	return func(args []*Array) []*Array {
-		return functionOutputs(checkpointed{fn, len(args)}, args, fn(args))
+		present("Checkpoint", args...)
+		return functionOutputs(checkpointed{fn, len(args)}, args, outputsOf("Checkpoint", fn, args))
 	}
 }
 

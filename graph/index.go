@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ftmetal/ftmetal/kernels"
@@ -16,12 +17,10 @@ type arange struct {
 
 // Arange is start, start+step, … below stop. Mirrors mx.arange.
 func Arange(start, stop, step float64, dt metal.DType) *Array {
-	check(step != 0, "Arange", "step is 0")
-	n := 0
-	for n < 1<<31 && (step > 0) == (start+float64(n)*step < stop) && start+float64(n)*step != stop {
-		n = max(n+1, int((stop-start)/step))
-	}
-	return apply1(arange{start: start, step: step}, []int{n}, dt)
+	check(step != 0 && !math.IsInf(start, 0), "Arange", "%g to %g in steps of %g", start, stop, step)
+	count := math.Ceil((stop - start) / step)
+	check(count <= math.MaxInt32, "Arange", "%g to %g in steps of %g is %g numbers, at most %d", start, stop, step, count, math.MaxInt32)
+	return apply1(arange{start: start, step: step}, []int{int(max(count, 0))}, dt)
 }
 
 func (op arange) String() string { return fmt.Sprintf("Arange{%g %g}", op.start, op.step) }
@@ -37,6 +36,7 @@ type gather struct{}
 // axis in the shape. Negative indices count from the end; an index outside the
 // axis reads the nearest element. Mirrors mx.take.
 func Take(a, indices *Array, axis int) *Array {
+	present("Take", a, indices)
 	check(indices.dtype.IsInteger(), "Take", "indices are %s, want integers", indices.dtype)
 	axis = normAxis("Take", axis, len(a.shape))
 	if axis != 0 {
@@ -62,6 +62,7 @@ func Take(a, indices *Array, axis int) *Array {
 
 // MoveAxis moves axis from to place to. Mirrors mx.moveaxis.
 func MoveAxis(a *Array, from, to int) *Array {
+	present("MoveAxis", a)
 	n := len(a.shape)
 	from, to = normAxis("MoveAxis", from, n), normAxis("MoveAxis", to, n)
 	perm := []int{}
@@ -76,6 +77,7 @@ func MoveAxis(a *Array, from, to int) *Array {
 func (gather) String() string { return "Gather" }
 
 func (gather) Lower(l *Lowering, in, out []kernels.Tensor) {
+	l.wantReal(in[0])
 	kernels.Gather(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0])
 }
 
@@ -90,6 +92,7 @@ type scatterAdd struct{}
 func (scatterAdd) String() string { return "ScatterAdd" }
 
 func (scatterAdd) Lower(l *Lowering, in, out []kernels.Tensor) {
+	l.wantReal(in[1])
 	n := in[0].Size()
 	ids, rows := l.Contiguous(in[0]), l.Contiguous(in[1])
 	width := sizeOf(out[0].Shape[1:])
@@ -107,6 +110,7 @@ type gatherAxis struct{ axis int }
 // TakeAlongAxis reads a at indices along axis; indices broadcast to a outside
 // that axis. Mirrors mx.take_along_axis.
 func TakeAlongAxis(a, indices *Array, axis int) *Array {
+	present("TakeAlongAxis", a, indices)
 	axis = normAxis("TakeAlongAxis", axis, len(a.shape))
 	check(len(indices.shape) == len(a.shape) && indices.dtype.IsInteger(), "TakeAlongAxis", "indices are %v for an array of shape %v", indices, a.shape)
 	as, is := slices.Clone(a.shape), slices.Clone(indices.shape)
@@ -120,6 +124,7 @@ func TakeAlongAxis(a, indices *Array, axis int) *Array {
 func (op gatherAxis) String() string { return fmt.Sprintf("GatherAxis[%d]", op.axis) }
 
 func (op gatherAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
+	l.wantReal(in[0])
 	kernels.GatherAxis(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], op.axis)
 }
 
@@ -138,6 +143,7 @@ type scatterAxis struct {
 // PutAlongAxis is a with values written at indices along axis. Mirrors
 // mx.put_along_axis.
 func PutAlongAxis(a, indices, values *Array, axis int) *Array {
+	present("PutAlongAxis", a, indices)
 	axis = normAxis("PutAlongAxis", axis, len(a.shape))
 	check(len(indices.shape) == len(a.shape) && indices.dtype.IsInteger(), "PutAlongAxis", "indices are %v for an array of shape %v", indices, a.shape)
 	shape := slices.Clone(a.shape)
@@ -148,6 +154,7 @@ func PutAlongAxis(a, indices, values *Array, axis int) *Array {
 func (op scatterAxis) String() string { return fmt.Sprintf("ScatterAxis[%d add=%v]", op.axis, op.add) }
 
 func (op scatterAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
+	l.wantReal(in[0])
 	kernels.Copy(l, in[0], out[0])
 	kernels.ScatterAxis(l, op.add, l.Contiguous(in[1]), l.Contiguous(in[2]), out[0], op.axis)
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/ftmetal/ftmetal/kernels"
@@ -53,7 +54,8 @@ func (t Term) resolve(d int) span {
 		s.step = *t.step
 	}
 	check(s.step != 0, "GetItem", "slice step is 0")
-	lo, hi := 0, d // what bounds are clipped to
+	s.step = min(max(s.step, -max(d, 1)), max(d, 1)) // a longer step goes nowhere else
+	lo, hi := 0, d                                   // what bounds are clipped to
 	if s.step < 0 {
 		lo, hi = -1, d-1
 	}
@@ -95,6 +97,7 @@ func planIndex(op string, a *Array, terms []Term) *indexPlan {
 			check(ellipsis < 0, op, "two ellipses in one index")
 			ellipsis = i
 		case termArray:
+			check(t.array != nil, op, "index array is nil")
 			check(t.array.dtype.IsInteger(), op, "index array is %v, want integers", t.array)
 			used++
 		case termInt, termSpan:
@@ -154,6 +157,7 @@ func (p *indexPlan) whole(i int) bool {
 // GetItem is a[terms], with NumPy's rules. Slices and integers are views.
 // Mirrors array.__getitem__.
 func GetItem(a *Array, terms ...Term) *Array {
+	present("GetItem", a)
 	p := planIndex("GetItem", a, terms)
 	if p.arrays() == 0 {
 		return p.view()
@@ -161,7 +165,7 @@ func GetItem(a *Array, terms ...Term) *Array {
 	if i, ok := p.single(); ok {
 		return Take(a, p.terms[i].array, p.axis[i])
 	}
-	pos := p.positions()
+	pos := p.positions("GetItem")
 	return Take(Reshape(a, -1), pos, 0)
 }
 
@@ -257,8 +261,14 @@ func (p *indexPlan) advanced(t Term) bool {
 	return t.kind == termArray || (t.kind == termInt && p.arrays() > 0)
 }
 
+// checkPositions refuses arrays whose elements int32 cannot number.
+func checkPositions(op string, a *Array) {
+	check(a.Size() <= math.MaxInt32, op, "%v has too many elements to be picked one by one: at most %d", a, math.MaxInt32)
+}
+
 // positions is where each element of the result lies in the flattened array.
-func (p *indexPlan) positions() *Array {
+func (p *indexPlan) positions(op string) *Array {
+	checkPositions(op, p.a)
 	shape, place, block, picked := p.layout()
 	strides := kernels.RowMajor(p.a.shape)
 	offset := 0
@@ -307,7 +317,8 @@ func fitValue(op string, value any, shape []int, dt metal.DType) *Array {
 // arrays name an element twice, one of the values wins. Mirrors
 // array.__setitem__.
 func SetItem(a *Array, value any, terms ...Term) *Array {
-	pos := planIndex("SetItem", a, terms).positions()
+	present("SetItem", a)
+	pos := planIndex("SetItem", a, terms).positions("SetItem")
 	v := fitValue("SetItem", value, pos.shape, a.dtype)
 	flat := PutAlongAxis(Reshape(a, -1), Reshape(pos, -1), Reshape(v, -1), 0)
 	return Reshape(flat, a.shape...)
@@ -316,6 +327,7 @@ func SetItem(a *Array, value any, terms ...Term) *Array {
 // SetMask is a with value, which broadcasts, where mask holds. mask is bool and
 // covers the leading axes of a. Mirrors array.__setitem__ with a mask.
 func SetMask(a, mask *Array, value any) *Array {
+	present("SetMask", a, mask)
 	n := len(mask.shape)
 	check(mask.dtype == metal.Bool && n <= len(a.shape) && slices.Equal(mask.shape, a.shape[:n]), "SetMask", "mask is %v for an array of shape %v", mask, a.shape)
 	full := Reshape(mask, append(slices.Clone(mask.shape), slices.Repeat([]int{1}, len(a.shape)-n)...)...)
@@ -325,7 +337,8 @@ func SetMask(a, mask *Array, value any) *Array {
 // AddAt is a with value added at a[terms]; elements that are named twice get
 // both. Mirrors array.at[].add.
 func AddAt(a *Array, value any, terms ...Term) *Array {
-	pos := planIndex("AddAt", a, terms).positions()
+	present("AddAt", a)
+	pos := planIndex("AddAt", a, terms).positions("AddAt")
 	v := Reshape(fitValue("AddAt", value, pos.shape, a.dtype), -1)
 	flat := apply1(scatterAxis{0, true}, []int{a.Size()}, a.dtype, Reshape(a, -1), Reshape(pos, -1), v)
 	return Reshape(flat, a.shape...)
@@ -335,7 +348,8 @@ func AddAt(a *Array, value any, terms ...Term) *Array {
 // twice one value after the other. The index arrays are evaluated. It stands
 // for array.at[].multiply, divide, maximum and minimum.
 func FoldAt(fold func(a, b any) *Array, a *Array, value any, terms ...Term) *Array {
-	pos := planIndex("FoldAt", a, terms).positions()
+	present("FoldAt", a)
+	pos := planIndex("FoldAt", a, terms).positions("FoldAt")
 	values := Reshape(fitValue("FoldAt", value, pos.shape, a.dtype), -1)
 	pos = Reshape(pos, -1)
 	where, err := Floats(context.Background(), pos)
@@ -367,6 +381,7 @@ func turns(positions []float64) [][]int32 {
 // DynamicSlice is a window of the given sizes that starts at start[i] on
 // axes[i]. Mirrors mx.slice.
 func DynamicSlice(a, start *Array, axes, sizes []int) *Array {
+	present("DynamicSlice", a, start)
 	check(len(start.shape) == 1 && start.shape[0] == len(axes) && len(sizes) == len(a.shape), "DynamicSlice",
 		"start is %v, axes %v, sizes %v for shape %v", start, axes, sizes, a.shape)
 	return GetItem(a, dynamicTerms("DynamicSlice", a, start, axes, sizes)...)
@@ -375,6 +390,7 @@ func DynamicSlice(a, start *Array, axes, sizes []int) *Array {
 // DynamicSliceUpdate is a with the window of update's shape that starts at
 // start[i] on axes[i] replaced by update. Mirrors mx.slice_update.
 func DynamicSliceUpdate(a, update, start *Array, axes []int) *Array {
+	present("DynamicSliceUpdate", a, update, start)
 	check(len(start.shape) == 1 && start.shape[0] == len(axes) && len(update.shape) == len(a.shape), "DynamicSliceUpdate",
 		"start is %v, axes %v, update %v for shape %v", start, axes, update, a.shape)
 	return SetItem(a, update, dynamicTerms("DynamicSliceUpdate", a, start, axes, update.shape)...)
@@ -385,7 +401,7 @@ func dynamicTerms(op string, a, start *Array, axes, sizes []int) []Term {
 	n := len(a.shape)
 	terms := make([]Term, n)
 	for i := range terms {
-		check(sizes[i] <= a.shape[i], op, "window %v is larger than %v", sizes, a.shape)
+		check(sizes[i] >= 0 && sizes[i] <= a.shape[i], op, "window %v does not fit into %v", sizes, a.shape)
 		idx := Arange(0, float64(sizes[i]), 1, metal.Int32)
 		for k, ax := range axes {
 			if normAxis(op, ax, n) == i {

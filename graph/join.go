@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"slices"
 
 	"github.com/ftmetal/ftmetal/metal"
@@ -8,6 +9,7 @@ import (
 
 // Stack joins arrays of one shape along a new axis. Mirrors mx.stack.
 func Stack(arrays []*Array, axis int) *Array {
+	present("Stack", arrays...)
 	check(len(arrays) > 0, "Stack", "no arrays")
 	axis = normAxis("Stack", axis, len(arrays[0].shape)+1)
 	in := make([]*Array, len(arrays))
@@ -20,6 +22,7 @@ func Stack(arrays []*Array, axis int) *Array {
 
 // SplitAt cuts axis before each of the given places. Mirrors mx.split.
 func SplitAt(a *Array, axis int, places ...int) []*Array {
+	present("SplitAt", a)
 	axis = normAxis("SplitAt", axis, len(a.shape))
 	d := a.shape[axis]
 	var parts []*Array
@@ -35,19 +38,24 @@ func SplitAt(a *Array, axis int, places ...int) []*Array {
 	return parts
 }
 
+// maxParts is the most arrays that one call makes.
+const maxParts = 1 << 16
+
 // SplitEqual cuts axis into n equal parts. Mirrors mx.split.
 func SplitEqual(a *Array, n, axis int) []*Array {
+	present("SplitEqual", a)
 	d := a.Dim(axis)
-	check(n > 0 && d%n == 0, "SplitEqual", "axis of %d does not divide into %d parts", d, n)
+	check(n > 0 && d%n == 0 && n <= maxParts, "SplitEqual", "axis of %d does not divide into %d parts", d, n)
 	var places []int
 	for i := 1; i < n; i++ {
-		places = append(places, i*d/n)
+		places = append(places, i*(d/n))
 	}
 	return SplitAt(a, axis, places...)
 }
 
 // Flip reverses axes (none: all). Mirrors mx.flip.
 func Flip(a *Array, axes ...int) *Array {
+	present("Flip", a)
 	if len(axes) == 0 {
 		for i := range a.shape {
 			axes = append(axes, i)
@@ -65,6 +73,7 @@ func Flip(a *Array, axes ...int) *Array {
 // Roll moves the elements of an axis by shift places, the last ones to the
 // front. Mirrors mx.roll.
 func Roll(a *Array, shift, axis int) *Array {
+	present("Roll", a)
 	axis = normAxis("Roll", axis, len(a.shape))
 	d := a.shape[axis]
 	if d == 0 {
@@ -79,6 +88,7 @@ func Roll(a *Array, shift, axis int) *Array {
 
 // Repeat repeats each element of an axis n times. Mirrors mx.repeat.
 func Repeat(a *Array, n, axis int) *Array {
+	present("Repeat", a)
 	axis = normAxis("Repeat", axis, len(a.shape))
 	check(n >= 0, "Repeat", "%d repeats", n)
 	wide := slices.Insert(slices.Clone(a.shape), axis+1, n)
@@ -90,6 +100,7 @@ func Repeat(a *Array, n, axis int) *Array {
 // Tile repeats a as a whole along its axes; missing axes count as 1. Mirrors
 // mx.tile.
 func Tile(a *Array, reps ...int) *Array {
+	present("Tile", a)
 	n := max(len(reps), len(a.shape))
 	reps = append(slices.Repeat([]int{1}, n-len(reps)), reps...)
 	shape := append(slices.Repeat([]int{1}, n-len(a.shape)), a.shape...)
@@ -103,6 +114,7 @@ func Tile(a *Array, reps ...int) *Array {
 // Pad puts value around a: widths[i] elements before and after axis i. Mirrors
 // mx.pad with mode constant.
 func Pad(a *Array, widths [][2]int, value any) *Array {
+	present("Pad", a)
 	checkWidths("Pad", a, widths)
 	v := asArray("Pad", value)
 	for ax, w := range widths {
@@ -127,30 +139,38 @@ const (
 
 // PadWith continues a beyond its edges. Mirrors mx.pad's other modes.
 func PadWith(a *Array, widths [][2]int, mode PadMode) *Array {
+	present("PadWith", a)
 	checkWidths("PadWith", a, widths)
 	for ax, w := range widths {
-		d := a.shape[ax]
-		take := func(n, edge, inward int) *Array {
-			ids := make([]int32, n)
-			for i := range ids { // counted outwards from the edge
-				switch mode {
-				case PadReflect:
-					ids[i] = int32(edge + inward*(i+1))
-				case PadSymmetric:
-					ids[i] = int32(edge + inward*i)
-				default:
-					ids[i] = int32(edge)
-				}
-				check(ids[i] >= 0 && int(ids[i]) < d, "PadWith", "width %d is too large for an axis of %d", n, d)
-			}
-			if inward > 0 {
-				slices.Reverse(ids)
-			}
-			return Take(a, FromSlice(ids, n), ax)
-		}
-		a = padded(a, ax, take(w[0], 0, 1), take(w[1], d-1, -1))
+		a = padded(a, ax, mode.side(a, ax, w[0], true), mode.side(a, ax, w[1], false))
 	}
 	return a
+}
+
+// side is the n elements that the mode puts before or after axis ax.
+func (mode PadMode) side(a *Array, ax, n int, before bool) *Array {
+	d, skipped := a.shape[ax], 0
+	if mode == PadReflect {
+		skipped = 1 // the outermost element
+	}
+	room := d - skipped
+	if mode == PadEdge && d > 0 {
+		room = math.MaxInt
+	}
+	check(n == 0 || n <= room, "PadWith", "width %d is too large for an axis of %d", n, d)
+	edge := 0
+	if !before {
+		edge = d - 1
+	}
+	if mode == PadEdge && n > 0 {
+		shape := slices.Clone(a.shape)
+		shape[ax] = n
+		return BroadcastTo(SliceAxis(a, ax, edge, edge+1), shape)
+	}
+	if before {
+		return Flip(SliceAxis(a, ax, skipped, skipped+n), ax)
+	}
+	return Flip(SliceAxis(a, ax, d-skipped-n, d-skipped), ax)
 }
 
 func checkWidths(op string, a *Array, widths [][2]int) {
@@ -169,13 +189,9 @@ func padded(a *Array, axis int, before, after *Array) *Array {
 // Unflatten splits one axis into several; one extent may be -1. Mirrors
 // mx.unflatten.
 func Unflatten(a *Array, axis int, shape ...int) *Array {
+	present("Unflatten", a)
 	axis = normAxis("Unflatten", axis, len(a.shape))
-	known := 1
-	for _, d := range shape {
-		if d != -1 {
-			known *= d
-		}
-	}
+	known := knownSize(shape)
 	shape = slices.Clone(shape)
 	for i, d := range shape {
 		if d == -1 {
@@ -192,31 +208,41 @@ func Tri(n, m, k int, dt metal.DType) *Array { return AsType(below(n, m, k), dt)
 
 // below tells which elements of n×m lie on or below diagonal k.
 func below(n, m, k int) *Array {
-	rows, cols := Arange(0, float64(n), 1, metal.Int32), Arange(float64(-k), float64(m-k), 1, metal.Int32)
+	rows, cols := grid(n, m, k)
 	return GreaterEqual(ExpandDims(rows, 1), ExpandDims(cols, 0))
+}
+
+// grid is the numbers of n rows, and those of m columns counted from diagonal k.
+func grid(n, m, k int) (rows, cols *Array) {
+	check(n >= 0 && m >= 0, "Tri", "%d rows and %d columns", n, m)
+	k = min(max(k, -n), m) // beyond that nothing changes
+	return Arange(0, float64(n), 1, metal.Int32), Arange(float64(-k), float64(m-k), 1, metal.Int32)
 }
 
 // Tril keeps what lies on or below diagonal k of the last two axes. Mirrors
 // mx.tril.
 func Tril(a *Array, k int) *Array {
+	present("Tril", a)
 	check(len(a.shape) >= 2, "Tril", "array has shape %v, want at least 2 axes", a.shape)
 	return Where(below(a.Dim(-2), a.Dim(-1), k), a, Scalar(0, a.dtype))
 }
 
 // Triu keeps what lies on or above diagonal k. Mirrors mx.triu.
 func Triu(a *Array, k int) *Array {
+	present("Triu", a)
 	check(len(a.shape) >= 2, "Triu", "array has shape %v, want at least 2 axes", a.shape)
-	return Where(below(a.Dim(-2), a.Dim(-1), k-1), Scalar(0, a.dtype), a)
+	return Where(below(a.Dim(-2), a.Dim(-1), max(k, math.MinInt+1)-1), Scalar(0, a.dtype), a)
 }
 
 // Eye is n×m with ones on diagonal k. Mirrors mx.eye.
 func Eye(n, m, k int, dt metal.DType) *Array {
-	rows, cols := Arange(0, float64(n), 1, metal.Int32), Arange(float64(-k), float64(m-k), 1, metal.Int32)
+	rows, cols := grid(n, m, k)
 	return AsType(Equal(ExpandDims(rows, 1), ExpandDims(cols, 0)), dt)
 }
 
 // Diagonal is the diagonal of two axes, as the last axis. Mirrors mx.diagonal.
 func Diagonal(a *Array, offset, axis1, axis2 int) *Array {
+	present("Diagonal", a)
 	n := len(a.shape)
 	axis1, axis2 = normAxis("Diagonal", axis1, n), normAxis("Diagonal", axis2, n)
 	check(axis1 != axis2, "Diagonal", "axis %d is given twice", axis1)
@@ -227,6 +253,7 @@ func Diagonal(a *Array, offset, axis1, axis2 int) *Array {
 		}
 	}
 	x := Transpose(a, append(perm, axis1, axis2)...)
+	offset = min(max(offset, -x.Dim(-2)), x.Dim(-1)) // beyond that the diagonal is empty
 	first, cols := max(0, -offset), x.Dim(-1)
 	length := max(0, min(x.Dim(-2)-first, cols-max(0, offset)))
 	start := first*cols + max(0, offset)
@@ -238,10 +265,12 @@ func Diagonal(a *Array, offset, axis1, axis2 int) *Array {
 // Diag makes a matrix with a vector on diagonal k, or takes the diagonal of a
 // matrix. Mirrors mx.diag.
 func Diag(a *Array, k int) *Array {
+	present("Diag", a)
 	if len(a.shape) == 2 {
 		return Diagonal(a, k, 0, 1)
 	}
 	check(len(a.shape) == 1, "Diag", "array has shape %v, want 1 or 2 axes", a.shape)
+	check(max(k, -k) <= math.MaxInt32 && k != math.MinInt, "Diag", "diagonal %d", k)
 	n := a.shape[0] + max(k, -k)
 	row := Pad(a, [][2]int{{max(k, 0), max(-k, 0)}}, 0) // each element in its column
 	return Where(Eye(n, n, k, metal.Bool), BroadcastTo(row, []int{n, n}), Scalar(0, a.dtype))
@@ -249,6 +278,7 @@ func Diag(a *Array, k int) *Array {
 
 // Trace sums the diagonal of two axes. Mirrors mx.trace.
 func Trace(a *Array, offset, axis1, axis2 int) *Array {
+	present("Trace", a)
 	return AsType(Sum(Diagonal(a, offset, axis1, axis2), []int{-1}, false), a.dtype)
 }
 
@@ -265,6 +295,7 @@ func Linspace(start, stop float64, n int, dt metal.DType) *Array {
 // Meshgrid broadcasts vectors to the coordinates of a grid. xy swaps the first
 // two axes. Mirrors mx.meshgrid.
 func Meshgrid(xy bool, vectors ...*Array) []*Array {
+	present("Meshgrid", vectors...)
 	n := len(vectors)
 	shape := make([]int, n)
 	for i, v := range vectors {
@@ -284,10 +315,27 @@ func Meshgrid(xy bool, vectors ...*Array) []*Array {
 // AsStrided reads the flattened a with the given strides, in elements. Mirrors
 // mx.as_strided.
 func AsStrided(a *Array, shape, strides []int, offset int) *Array {
+	present("AsStrided", a)
 	check(len(shape) == len(strides), "AsStrided", "shape %v and strides %v", shape, strides)
+	checkShape("AsStrided", shape, a.dtype)
+	checkReach(a, shape, strides, offset)
 	pos := Full(slices.Repeat([]int{1}, len(shape)), float64(offset), metal.Int32)
 	for i, d := range shape {
 		pos = Add(pos, alongAxis(Multiply(Arange(0, float64(d), 1, metal.Int32), strides[i]), i, len(shape)))
 	}
 	return Take(Reshape(a, -1), pos, 0)
+}
+
+// checkReach refuses strides that lead outside a.
+func checkReach(a *Array, shape, strides []int, offset int) {
+	if sizeOf(shape) == 0 {
+		return
+	}
+	lo, hi := float64(offset), float64(offset)
+	for i, d := range shape {
+		span := float64(d-1) * float64(strides[i])
+		lo, hi = lo+min(0, span), hi+max(0, span)
+	}
+	check(lo >= 0 && hi < float64(a.Size()), "AsStrided", "shape %v with strides %v from %d is outside %v", shape, strides, offset, a)
+	checkPositions("AsStrided", a)
 }

@@ -24,6 +24,7 @@ func (t *Tangents) At(i int) *Array { return t.tangent(t.In[i]) }
 // tangent stands for zeros. Mirrors mx.jvp.
 func JVP(fn func([]*Array) []*Array, primals, tangents []*Array) (outputs, pushed []*Array) {
 	check(len(primals) == len(tangents), "JVP", "%d tangents for %d primals", len(tangents), len(primals))
+	present("JVP", primals...)
 	tracing.Add(1)
 	defer tracing.Add(-1)
 	traced, known := make([]*Array, len(primals)), map[*Array]*Array{}
@@ -36,7 +37,7 @@ func JVP(fn func([]*Array) []*Array, primals, tangents []*Array) (outputs, pushe
 			known[traced[i]] = nil
 		}
 	}
-	outputs = fn(traced)
+	outputs = outputsOf("JVP", fn, traced)
 	push := &pusher{known: known, dependent: map[*node]bool{}}
 	for _, n := range dependents(outputs, traced) {
 		push.dependent[n] = true

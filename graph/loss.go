@@ -7,6 +7,7 @@ import "math"
 
 // Reduced is loss joined by "mean" or "sum", or as it is for "none".
 func Reduced(loss *Array, reduction string) *Array {
+	present("Reduced", loss)
 	switch reduction {
 	case "mean":
 		return Mean(loss, nil, false)
@@ -19,6 +20,7 @@ func Reduced(loss *Array, reduction string) *Array {
 
 // takeTarget reads the score of each target along axis.
 func takeTarget(scores, targets *Array, axis int) *Array {
+	present("CrossEntropyLoss", scores, targets)
 	axis = normAxis("CrossEntropyLoss", axis, len(scores.shape))
 	return Squeeze(TakeAlongAxis(scores, ExpandDims(targets, axis), axis), axis)
 }
@@ -28,6 +30,7 @@ func takeTarget(scores, targets *Array, axis int) *Array {
 // target's weight to all classes; weights (nil for none) scale the result.
 // Mirrors nn.losses.cross_entropy.
 func CrossEntropyLoss(logits, targets, weights *Array, axis int, smoothing float64) *Array {
+	present("CrossEntropyLoss", logits, targets)
 	check(smoothing >= 0 && smoothing < 1, "CrossEntropyLoss", "label smoothing %g, want [0, 1)", smoothing)
 	over := []int{axis}
 	logits = Subtract(logits, StopGradient(Max(logits, over, true)))

@@ -57,6 +57,7 @@ type Lowering struct {
 	uses   map[*Array]int
 	fused  map[*node]*fusion
 	label  string
+	at     *node           // that is lowered
 	used   map[*Array]bool // outputs somebody needs
 	leaves map[*data]*slot
 }
@@ -199,9 +200,9 @@ func (l *Lowering) lowerNode(n *node) {
 	if f := l.fused[n]; f != nil && f.root != n {
 		return // computed by the root of its chain
 	}
-	l.label = n.op.String()
+	l.label, l.at = n.op.String(), n
 	if f := l.fused[n]; f != nil {
-		l.lowerFusion(f)
+		l.refusing(l.label, func() { l.lowerFusion(f) })
 		return
 	}
 	in := make([]kernels.Tensor, len(n.in))
@@ -236,15 +237,15 @@ func (l *Lowering) lowerNode(n *node) {
 			out[i] = kernels.Tensor{DType: o.dtype, Shape: o.shape, Strides: kernels.RowMajor(o.shape)}
 		}
 	}
-	l.call(n.op, in, out)
+	l.refusing(l.label, func() { n.op.Lower(l, in, out) })
 	for i, o := range n.out {
 		l.values[o] = out[i]
 	}
 }
 
-// call runs the op's Lower. What its kernels refuse, such as a dtype, is an
-// *Error with the op's name.
-func (l *Lowering) call(op Op, in, out []kernels.Tensor) {
+// refusing runs emit. What kernels refuse, such as a dtype, is an *Error with
+// the op's name.
+func (l *Lowering) refusing(op string, emit func()) {
 	defer func() {
 		if r := recover(); r != nil {
 			refused, ok := r.(kernels.Error)
@@ -252,13 +253,25 @@ func (l *Lowering) call(op Op, in, out []kernels.Tensor) {
 				panic(r)
 			}
 			msg := string(refused)
-			if name, rest, ok := strings.Cut(msg, ": "); ok && strings.HasPrefix(op.String(), name) {
+			if name, rest, ok := strings.Cut(msg, ": "); ok && (strings.HasPrefix(op, name) || name == "Copy") {
 				msg = rest
 			}
-			fail(op.String(), "%s", msg)
+			l.fail(op, "%s", msg)
 		}
 	}()
-	op.Lower(l, in, out)
+	emit()
+}
+
+// wantReal refuses dtypes that no device computes with yet.
+func (l *Lowering) wantReal(t kernels.Tensor) {
+	if t.DType == metal.Float64 || t.DType == metal.Complex64 {
+		l.fail(l.label, "dtype %s is not supported", t.DType)
+	}
+}
+
+// fail panics with an *Error about the node at hand.
+func (l *Lowering) fail(op, format string, args ...any) {
+	panic(&Error{Op: op, Msg: fmt.Sprintf(format, args...), Site: siteOf(l.at)})
 }
 
 // layouter is an op that chooses the memory order of its outputs, so that the
@@ -285,12 +298,12 @@ func (l *Lowering) value(x *Array) kernels.Tensor {
 		if x.node != nil {
 			what = "an output of " + x.node.op.String() + " that was not computed"
 		}
-		fail(l.label, "operand %v is %s", x, what)
+		l.fail(l.label, "operand %v is %s", x, what)
 	}
 	s := l.leaves[x.data]
 	d := x.data
 	if s == nil {
-		s = l.newSlot(d.length, "leaf")
+		s = l.newSlot(d.length, x.String())
 		if d.storage != nil {
 			s.storage, s.size = d.storage, d.storage.buf.Len()
 		} else {
@@ -308,12 +321,18 @@ func (l *Lowering) value(x *Array) kernels.Tensor {
 
 // realize makes t contiguous in a slot of its own, unless it is already.
 func (l *Lowering) realize(a *Array) kernels.Tensor {
+	op := "Eval"
+	l.at = a.node
+	if a.node != nil {
+		op = a.node.op.String()
+	}
+	l.label = op
 	t := l.value(a)
 	if s, ok := t.View.Buf.(*slot); ok && t.Contiguous() && !s.external() && !s.pinned && t.View.Off == 0 && t.View.Len == s.size {
 		return t
 	}
 	l.label = "output"
 	c := l.allocate(a)
-	kernels.Copy(l, t, c)
+	l.refusing(op, func() { kernels.Copy(l, t, c) })
 	return c
 }

@@ -15,6 +15,7 @@ type matmul struct{ alpha float32 }
 // broadcast; operands of one axis are a row and a column. The product is
 // accumulated in float32. Mirrors mx.matmul.
 func Matmul(a, b *Array) *Array {
+	present("Matmul", a, b)
 	check(len(a.shape) > 0 && len(b.shape) > 0, "Matmul", "operands have shapes %v and %v, want at least one axis each", a.shape, b.shape)
 	dt := Promote(a.dtype, b.dtype)
 	check(dt.IsFloat() && dt != metal.Float64, "Matmul", "operands are %s and %s, want float32, float16 or bfloat16", a, b)
@@ -129,6 +130,7 @@ type lowRank struct{ scale float32 }
 // MatmulLowRank is a@b + scale·u@v for a [M,K], b [K,N], u [M,R], v [R,N], in
 // one kernel: the low-rank product is R more columns of K.
 func MatmulLowRank(a, b, u, v *Array, scale float64) *Array {
+	present("MatmulLowRank", a, b, u, v)
 	ok := len(a.shape) == 2 && len(b.shape) == 2 && len(u.shape) == 2 && len(v.shape) == 2 &&
 		a.shape[1] == b.shape[0] && u.shape[0] == a.shape[0] && v.shape[1] == b.shape[1] && u.shape[1] == v.shape[0]
 	check(ok, "MatmulLowRank", "shapes %v, %v, %v, %v do not match [M,K], [K,N], [M,R], [R,N]", a.shape, b.shape, u.shape, v.shape)
@@ -163,8 +165,9 @@ type loraLinear struct{ scale float32 }
 // a sees instead of x (after dropout), or x itself. The gradient is made of
 // the same fused products: dx = dy@w + scale·(dy@bᵀ)@aᵀ in one kernel.
 func LoRALinear(x, w, a, b, dropped *Array, scale float64) *Array {
+	present("LoRALinear", x, w, a, b)
 	check(len(x.shape) == 2 && len(w.shape) == 2 && w.shape[1] == x.shape[1], "LoRALinear", "x is %v and w %v, want [T,in] and [out,in]", x.shape, w.shape)
-	check(a.shape[0] == x.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == w.shape[0], "LoRALinear",
+	check(len(a.shape) == 2 && len(b.shape) == 2 && a.shape[0] == x.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == w.shape[0], "LoRALinear",
 		"a is %v and b %v, want [in,R] and [R,out] for w %v", a.shape, b.shape, w.shape)
 	xa := Matmul(dropped, a)
 	if dropped != x {
@@ -212,11 +215,18 @@ func (op loraLinear) VJP(c *Cotangents) []*Array {
 
 // Linear is x@wᵀ (+ bias) for x [...,in] and w [out,in].
 func Linear(x, w, bias *Array) *Array {
+	present("Linear", x, w)
 	y := Matmul(x, Transpose(w))
 	if bias != nil {
 		y = Add(y, bias)
 	}
 	return y
+}
+
+// wantRows refuses what has no last axis of floats.
+func wantRows(op string, a *Array) {
+	wantFloat(op, a)
+	check(len(a.shape) > 0, op, "operand has shape %v, want at least one axis", a.shape)
 }
 
 // wantFloat panics unless every array is floating point.

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
@@ -13,6 +14,8 @@ type sumSquares struct{ noGradient }
 // SumSquares is the sum of the squares of all elements, as float32 [1], in an
 // order that does not depend on the machine.
 func SumSquares(a *Array) *Array {
+	present("SumSquares", a)
+	wantFloat("SumSquares", a)
 	return apply1(sumSquares{noGradient{"SumSquares"}}, []int{1}, metal.Float32, a)
 }
 
@@ -32,6 +35,8 @@ type clipScale struct {
 // the norm max, and the norm, from the sum of their squares. Each is float32
 // [1]. Mirrors optimizers.clip_grad_norm.
 func ClipScale(sumSq *Array, max float64) (scale, norm *Array) {
+	present("ClipScale", sumSq)
+	check(sumSq.dtype == metal.Float32 && sumSq.Size() == 1, "ClipScale", "sum of squares is %v, want float32 [1]", sumSq)
 	one := []int{1}
 	r := apply(clipScale{noGradient{"ClipScale"}, float32(max)}, []*Array{sumSq},
 		&Array{shape: one, dtype: metal.Float32}, &Array{shape: one, dtype: metal.Float32})
@@ -59,11 +64,23 @@ type adamW struct {
 // Float32, asks for p rounded to that dtype as a fourth output. Mirrors
 // optimizers.AdamW; without weight decay, optimizers.Adam.
 func AdamW(g, p, m, v, hyper *Array, opt kernels.AdamWOptions, low metal.DType) []*Array {
+	checkFlat("AdamW", g, p, hyper, m, v)
+	check(chainFloat(low), "AdamW", "low is %s, want float32, float16 or bfloat16", low)
 	outs := []*Array{{shape: p.shape, dtype: p.dtype}, {shape: m.shape, dtype: m.dtype}, {shape: v.shape, dtype: v.dtype}}
 	if low != metal.Float32 {
 		outs = append(outs, &Array{shape: p.shape, dtype: low})
 	}
 	return apply(adamW{noGradient{"AdamW"}, opt, low}, []*Array{g, p, m, v, hyper}, outs...)
+}
+
+// checkFlat refuses operands of an update that are not vectors of one length.
+func checkFlat(op string, g, p, hyper *Array, state ...*Array) {
+	present(op, append([]*Array{g, p, hyper}, state...)...)
+	for _, s := range append([]*Array{p}, state...) {
+		check(s.dtype == metal.Float32 && slices.Equal(s.shape, g.shape) && chainFloat(g.dtype), op,
+			"gradient is %v and parameters or state %v, want floating point and float32 of one shape", g, s)
+	}
+	check(hyper.dtype == metal.Float32 && hyper.Size() == kernels.HyperSize, op, "hyper is %v, want float32 [%d]", hyper, kernels.HyperSize)
 }
 
 func (adamW) String() string { return "AdamW" }
@@ -86,6 +103,7 @@ type sgd struct {
 // SGD is one step of stochastic gradient descent over a flat float32 array p
 // with velocity v and gradients g. Mirrors optimizers.SGD.
 func SGD(g, p, v, hyper *Array, opt kernels.SGDOptions) []*Array {
+	checkFlat("SGD", g, p, hyper, v)
 	return apply(sgd{noGradient{"SGD"}, opt}, []*Array{g, p, v, hyper}, &Array{shape: p.shape, dtype: p.dtype}, &Array{shape: v.shape, dtype: v.dtype})
 }
 

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"slices"
 
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -39,6 +40,7 @@ func Adamax(g, p, m, v *Array, lr, beta1, beta2, eps float64) (newP, newM, newV 
 
 // Lion returns the new parameter and m. Mirrors optimizers.Lion.
 func Lion(g, p, m *Array, lr, beta1, beta2, decay float64) (newP, newM *Array) {
+	present("Lion", g)
 	step := lrLike(lr, g)
 	c := Add(Multiply(beta1, m), Multiply(1-beta1, g))
 	m = Add(Multiply(beta2, m), Multiply(1-beta2, g))
@@ -64,6 +66,7 @@ type AdafactorState struct{ Row, Col, Square, Mean *Array }
 
 // NewAdafactorState is the state before the first step.
 func NewAdafactorState(p *Array, opt AdafactorOptions) AdafactorState {
+	present("NewAdafactorState", p)
 	var s AdafactorState
 	if n := len(p.shape); n >= 2 {
 		s.Row = Zeros(p.shape[:n-1], p.dtype)
@@ -128,6 +131,8 @@ type MuonOptions struct {
 
 // Muon returns the new parameter and v. Mirrors optimizers.Muon.
 func Muon(g, p, v *Array, opt MuonOptions) (newP, newV *Array) {
+	present("Muon", g, p, v)
+	check(slices.Equal(g.shape, p.shape) && slices.Equal(v.shape, p.shape), "Muon", "gradient, parameter and state are %v, %v and %v, want one shape", g, p, v)
 	if opt.WeightDecay != 0 {
 		g = Add(g, Multiply(opt.WeightDecay, p))
 	}
@@ -137,6 +142,7 @@ func Muon(g, p, v *Array, opt MuonOptions) (newP, newV *Array) {
 		update = Add(Multiply(g, 1-opt.Momentum), Multiply(v, opt.Momentum))
 	}
 	rate := lrLike(opt.LR, g)
+	check(opt.Steps >= 0 && opt.Steps <= 100, "Muon", "%d steps, want 0 to 100", opt.Steps)
 	if n := len(p.shape); n >= 2 {
 		shape := update.shape
 		update = Reshape(orthogonal(Reshape(update, shape[0], -1), opt.Steps), shape...)

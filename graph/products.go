@@ -8,6 +8,7 @@ import (
 // Inner is the sum of products over the last axes, for all pairs of the others.
 // Mirrors mx.inner.
 func Inner(a, b *Array) *Array {
+	present("Inner", a, b)
 	if len(a.shape) == 0 || len(b.shape) == 0 {
 		return Multiply(a, b)
 	}
@@ -17,11 +18,13 @@ func Inner(a, b *Array) *Array {
 
 // Outer is all products of an element of a and one of b. Mirrors mx.outer.
 func Outer(a, b *Array) *Array {
+	present("Outer", a, b)
 	return Multiply(Reshape(a, a.Size(), 1), Reshape(b, 1, b.Size()))
 }
 
 // Tensordot sums products over the given axes of a and b. Mirrors mx.tensordot.
 func Tensordot(a, b *Array, axesA, axesB []int) *Array {
+	present("Tensordot", a, b)
 	check(len(axesA) == len(axesB), "Tensordot", "axes %v and %v differ in number", axesA, axesB)
 	permA, outer, k := contracted("Tensordot", a, axesA, false)
 	permB, inner, kb := contracted("Tensordot", b, axesB, true)
@@ -57,6 +60,7 @@ func contracted(op string, x *Array, axes []int, first bool) (perm, free []int, 
 // Einsum is Einstein's summation, such as "bij,jk->bik": labels that the result
 // lacks are summed. A label occurs once in an operand. Mirrors mx.einsum.
 func Einsum(subscripts string, operands ...*Array) *Array {
+	present("Einsum", operands...)
 	left, result, explicit := strings.Cut(strings.ReplaceAll(subscripts, " ", ""), "->")
 	parts := strings.Split(left, ",")
 	check(len(parts) == len(operands), "Einsum", "%q has %d operands, got %d", subscripts, len(parts), len(operands))
@@ -123,6 +127,7 @@ func alignLabels(subscripts string, x *Array, labels, order string) *Array {
 // (nil: every matrix in order) name one of the batch of each. Mirrors
 // mx.gather_mm.
 func GatherMM(a, b, lhs, rhs *Array) *Array {
+	present("GatherMM", a, b)
 	pick := func(x, ids *Array) *Array {
 		check(len(x.shape) >= 2, "GatherMM", "operand has shape %v, want at least 2 axes", x.shape)
 		n := len(x.shape) - 2

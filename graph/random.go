@@ -18,6 +18,7 @@ func Key(seed uint64) *Array { return FromSlice([]uint32{uint32(seed >> 32), uin
 // RandomBits is uniformly random words of the given shape, the same as MLX
 // draws from the key. It is mlx::core::random::bits with width 4, which Python has not.
 func RandomBits(shape []int, key *Array) *Array {
+	present("RandomBits", key)
 	check(key.dtype == metal.Uint32 && len(key.shape) == 1 && key.shape[0] == 2, "RandomBits", "key is %v, want uint32 [2]", key)
 	return apply1(randomBits{}, append([]int{}, shape...), metal.Uint32, key)
 }
@@ -98,6 +99,7 @@ func RandInt(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
 
 // Permutation shuffles a along axis. Mirrors mx.random.permutation.
 func Permutation(a *Array, axis int, key *Array) *Array {
+	present("Permutation", a)
 	return Take(a, PermutationOf(a.Dim(axis), key), axis)
 }
 
@@ -108,6 +110,7 @@ func PermutationOf(n int, key *Array) *Array { return ArgSort(RandomBits([]int{n
 // Categorical draws an index along axis with the probabilities softmax(logits),
 // as uint32. Mirrors mx.random.categorical.
 func Categorical(logits *Array, axis int, key *Array) *Array {
+	present("Categorical", logits)
 	axis = normAxis("Categorical", axis, len(logits.shape))
 	return categorical(logits, axis, slices.Delete(slices.Clone(logits.shape), axis, axis+1), key)
 }
@@ -115,6 +118,7 @@ func Categorical(logits *Array, axis int, key *Array) *Array {
 // CategoricalN is n draws of Categorical, along a last axis. Mirrors
 // mx.random.categorical with num_samples.
 func CategoricalN(logits *Array, axis, n int, key *Array) *Array {
+	present("CategoricalN", logits)
 	axis = normAxis("CategoricalN", axis, len(logits.shape))
 	shape := append(slices.Delete(slices.Clone(logits.shape), axis, axis+1), n)
 	return categorical(ExpandDims(logits, -1), axis, shape, key)
@@ -123,6 +127,7 @@ func CategoricalN(logits *Array, axis, n int, key *Array) *Array {
 // CategoricalShape is draws of the given shape, to which logits' other axes
 // broadcast. Mirrors mx.random.categorical with shape.
 func CategoricalShape(logits *Array, axis int, shape []int, key *Array) *Array {
+	present("CategoricalShape", logits)
 	axis = normAxis("CategoricalShape", axis, len(logits.shape))
 	others := slices.Delete(slices.Clone(logits.shape), axis, axis+1)
 	check(slices.Equal(broadcastShapes("CategoricalShape", others, shape), shape), "CategoricalShape",
@@ -141,5 +146,6 @@ func categorical(logits *Array, axis int, shape []int, key *Array) *Array {
 // FoldIn makes a key of a key and a number: the n-th of as many keys as are
 // asked for.
 func FoldIn(key *Array, n int) *Array {
+	check(n >= 0 && n < math.MaxInt32, "FoldIn", "number %d, want 0 to %d", n, math.MaxInt32-1)
 	return Reshape(SliceAxis(Split(key, n+1), 0, n, n+1), 2)
 }

@@ -35,29 +35,13 @@ func (op reduce) VJP(c *Cotangents) []*Array {
 	return []*Array{nil}
 }
 
-// prodGrad multiplies, for each element, all others of its group: a loop over
-// the group keeps it exact where elements are zero.
+// prodGrad multiplies, for each element, what comes before and behind it in its
+// group: that is exact where elements are zero.
 func prodGrad(x, g *Array, axes []int) *Array {
 	f := foldOf("Prod", x.shape, axes)
 	rows := f.rows(x)
-	n := rows.Dim(-1)
-	flat := Reshape(rows, -1, n) // [groups, n]
-	parts := make([]*Array, n)
-	for i := range n {
-		others := []*Array{}
-		if i > 0 {
-			others = append(others, SliceAxis(flat, 1, 0, i))
-		}
-		if i+1 < n {
-			others = append(others, SliceAxis(flat, 1, i+1, n))
-		}
-		if len(others) == 0 {
-			parts[i] = Ones([]int{flat.shape[0], 1}, x.dtype)
-			continue
-		}
-		parts[i] = Prod(Concatenate(others, 1), []int{1}, true)
-	}
-	return Multiply(unpermuted(Concatenate(parts, 1), x.shape, f.perm()), g)
+	others := Multiply(CumProd(rows, -1, ScanOptions{Exclusive: true}), CumProd(rows, -1, ScanOptions{Exclusive: true, Reverse: true}))
+	return Multiply(unpermuted(others, x.shape, f.perm()), g)
 }
 
 // apply normalises the axes (nil means all) and drops them unless keep is set.
@@ -148,17 +132,20 @@ func sumDType(d metal.DType) metal.DType {
 // Sum adds over axes (nil: all). Small integers widen to 32 bits. Mirrors
 // mx.sum.
 func Sum(a *Array, axes []int, keepDims bool) *Array {
+	present("Sum", a)
 	return reduce{op: kernels.Sum}.apply(a, sumDType(a.dtype), axes, keepDims)
 }
 
 // Prod multiplies over axes (nil: all). Mirrors mx.prod.
 func Prod(a *Array, axes []int, keepDims bool) *Array {
+	present("Prod", a)
 	return reduce{op: kernels.Prod}.apply(a, sumDType(a.dtype), axes, keepDims)
 }
 
 // Max is the largest element over axes (nil: all), NaN if there is one. Mirrors
 // mx.max.
 func Max(a *Array, axes []int, keepDims bool) *Array {
+	present("Max", a)
 	checkReduced("Max", a, axes)
 	return reduce{op: kernels.Max}.apply(a, a.dtype, axes, keepDims)
 }
@@ -166,6 +153,7 @@ func Max(a *Array, axes []int, keepDims bool) *Array {
 // Min is the smallest element over axes (nil: all), NaN if there is one.
 // Mirrors mx.min.
 func Min(a *Array, axes []int, keepDims bool) *Array {
+	present("Min", a)
 	checkReduced("Min", a, axes)
 	return reduce{op: kernels.Min}.apply(a, a.dtype, axes, keepDims)
 }
@@ -179,11 +167,13 @@ func checkReduced(op string, a *Array, axes []int) {
 
 // All is true where every element over axes is non-zero. Mirrors mx.all.
 func All(a *Array, axes []int, keepDims bool) *Array {
+	present("All", a)
 	return reduce{op: kernels.All}.apply(a, metal.Bool, axes, keepDims)
 }
 
 // Any is true where some element over axes is non-zero. Mirrors mx.any.
 func Any(a *Array, axes []int, keepDims bool) *Array {
+	present("Any", a)
 	return reduce{op: kernels.Any}.apply(a, metal.Bool, axes, keepDims)
 }
 
@@ -202,6 +192,7 @@ func reducedCount(a *Array, axes []int) float64 {
 // Mean is the average over axes (nil: all); integers become float32. Mirrors
 // mx.mean.
 func Mean(a *Array, axes []int, keepDims bool) *Array {
+	present("Mean", a)
 	a = AsType(a, atLeastFloat(a.dtype))
 	s := Sum(a, axes, keepDims)
 	return Multiply(s, Scalar(1/reducedCount(a, axes), a.dtype))
@@ -210,6 +201,7 @@ func Mean(a *Array, axes []int, keepDims bool) *Array {
 // Var is the variance over axes (nil: all) with ddof degrees of freedom taken
 // off. Mirrors mx.var.
 func Var(a *Array, axes []int, keepDims bool, ddof int) *Array {
+	present("Var", a)
 	a = AsType(a, atLeastFloat(a.dtype))
 	n := reducedCount(a, axes)
 	d := Square(Subtract(a, Mean(a, axes, true)))
@@ -231,6 +223,7 @@ type argReduce struct {
 func (op argReduce) String() string { return fmt.Sprintf("%s[%d]", op.op, op.axis) }
 
 func (op argReduce) Lower(l *Lowering, in, out []kernels.Tensor) {
+	l.wantReal(in[0])
 	kernels.ArgReduce(l, op.op, l.Contiguous(in[0]), out[0], op.axis)
 }
 
@@ -250,12 +243,14 @@ func (op argReduce) apply(a *Array, axis int, keep bool) *Array {
 // ArgMax is the index of the first largest element along axis, as uint32; NaN
 // is ignored. Mirrors mx.argmax.
 func ArgMax(a *Array, axis int, keepDims bool) *Array {
+	present("ArgMax", a)
 	return argReduce{op: kernels.ArgMax}.apply(a, axis, keepDims)
 }
 
 // ArgMin is the index of the first smallest element along axis. Mirrors
 // mx.argmin.
 func ArgMin(a *Array, axis int, keepDims bool) *Array {
+	present("ArgMin", a)
 	return argReduce{op: kernels.ArgMin}.apply(a, axis, keepDims)
 }
 
@@ -265,6 +260,7 @@ type softmax struct{}
 // Softmax is eᵃ/Σeᵃ over axes together (none: all), with statistics in float32.
 // Mirrors mx.softmax.
 func Softmax(a *Array, axes ...int) *Array {
+	present("Softmax", a)
 	a = AsType(a, atLeastFloat(a.dtype))
 	wantFloat("Softmax", a)
 	last := len(a.shape) - 1
@@ -310,6 +306,7 @@ type logSumExp struct{}
 // LogSumExp is ln Σ eᵃ over axes (nil: all), without overflow. Mirrors
 // mx.logsumexp.
 func LogSumExp(a *Array, axes []int, keepDims bool) *Array {
+	present("LogSumExp", a)
 	checkReduced("LogSumExp", a, axes)
 	a = AsType(a, atLeastFloat(a.dtype))
 	wantFloat("LogSumExp", a)

@@ -22,6 +22,7 @@ type scan struct {
 
 // CumSum is the running sum along axis; bool counts in int32. Mirrors mx.cumsum.
 func CumSum(a *Array, axis int, o ScanOptions) *Array {
+	present("CumSum", a)
 	if a.dtype == metal.Bool {
 		a = AsType(a, metal.Int32)
 	}
@@ -30,6 +31,7 @@ func CumSum(a *Array, axis int, o ScanOptions) *Array {
 
 // CumProd is the running product along axis. Mirrors mx.cumprod.
 func CumProd(a *Array, axis int, o ScanOptions) *Array {
+	present("CumProd", a)
 	op := kernels.CumProd
 	if a.dtype == metal.Bool {
 		op = kernels.CumMin // and
@@ -40,12 +42,14 @@ func CumProd(a *Array, axis int, o ScanOptions) *Array {
 // CumMax is the running maximum along axis, NaN from the first NaN on. Mirrors
 // mx.cummax.
 func CumMax(a *Array, axis int, o ScanOptions) *Array {
+	present("CumMax", a)
 	return scan{op: kernels.CumMax, ScanOptions: o}.apply(a, axis)
 }
 
 // CumMin is the running minimum along axis, NaN from the first NaN on. Mirrors
 // mx.cummin.
 func CumMin(a *Array, axis int, o ScanOptions) *Array {
+	present("CumMin", a)
 	return scan{op: kernels.CumMin, ScanOptions: o}.apply(a, axis)
 }
 
@@ -53,6 +57,7 @@ func CumMin(a *Array, axis int, o ScanOptions) *Array {
 // the maximum is less than one at each step: integers keep the maximum. Mirrors
 // mx.logcumsumexp.
 func LogCumSumExp(a *Array, axis int, o ScanOptions) *Array {
+	present("LogCumSumExp", a)
 	op := kernels.LogCumSumExp
 	if !a.dtype.IsFloat() {
 		op = kernels.CumMax

@@ -58,6 +58,7 @@ type broadcastTo struct{}
 
 // BroadcastTo views a in a larger shape. Mirrors mx.broadcast_to.
 func BroadcastTo(a *Array, shape []int) *Array {
+	present("BroadcastTo", a)
 	if slices.Equal(a.shape, shape) {
 		return a
 	}
@@ -107,17 +108,12 @@ type reshape struct{}
 // Reshape gives a another shape of the same size; one extent may be -1.
 // Mirrors mx.reshape.
 func Reshape(a *Array, shape ...int) *Array {
+	present("Reshape", a)
 	shape = slices.Clone(shape)
-	known, hole := 1, -1
-	for i, d := range shape {
-		if d == -1 {
-			check(hole < 0, "Reshape", "shape %v has two unknown extents", shape)
-			hole = i
-			continue
-		}
-		known *= d
-	}
+	hole := slices.Index(shape, -1)
 	if hole >= 0 {
+		check(!slices.Contains(shape[hole+1:], -1), "Reshape", "shape %v has two unknown extents", shape)
+		known := knownSize(shape)
 		check(known > 0 && a.Size()%known == 0, "Reshape", "shape %v does not divide %d elements", shape, a.Size())
 		shape[hole] = a.Size() / known
 	}
@@ -126,6 +122,11 @@ func Reshape(a *Array, shape ...int) *Array {
 		return a
 	}
 	return apply1(reshape{}, shape, a.dtype, a)
+}
+
+// knownSize is the product of the extents that are not -1.
+func knownSize(shape []int) int {
+	return sizeOf(slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == -1 }))
 }
 
 func (reshape) String() string { return "Reshape" }
@@ -201,6 +202,7 @@ type transpose struct{ axes []int }
 // Transpose permutes the axes of a; without axes it reverses them. Mirrors
 // mx.transpose.
 func Transpose(a *Array, axes ...int) *Array {
+	present("Transpose", a)
 	n := len(a.shape)
 	if len(axes) == 0 {
 		for i := n - 1; i >= 0; i-- {
@@ -225,6 +227,7 @@ func Transpose(a *Array, axes ...int) *Array {
 
 // SwapAxes exchanges two axes. Mirrors mx.swapaxes.
 func SwapAxes(a *Array, i, j int) *Array {
+	present("SwapAxes", a)
 	n := len(a.shape)
 	perm := make([]int, n)
 	for k := range perm {
@@ -263,6 +266,7 @@ func inverse(perm []int) []int {
 // ExpandDims inserts axes of extent 1 at the given places of the result.
 // Mirrors mx.expand_dims.
 func ExpandDims(a *Array, axes ...int) *Array {
+	present("ExpandDims", a)
 	n := len(a.shape) + len(axes)
 	at := make([]bool, n)
 	for _, ax := range axes {
@@ -291,6 +295,7 @@ func alongAxis(v *Array, axis, ndim int) *Array {
 // Squeeze removes the given axes of extent 1, or all of them. Mirrors
 // mx.squeeze.
 func Squeeze(a *Array, axes ...int) *Array {
+	present("Squeeze", a)
 	drop := make([]bool, len(a.shape))
 	for i, d := range a.shape {
 		drop[i] = len(axes) == 0 && d == 1
@@ -311,6 +316,7 @@ func Squeeze(a *Array, axes ...int) *Array {
 
 // Flatten merges axes start to end (inclusive) into one. Mirrors mx.flatten.
 func Flatten(a *Array, start, end int) *Array {
+	present("Flatten", a)
 	if len(a.shape) == 0 {
 		return Reshape(a, 1)
 	}

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ftmetal/ftmetal/kernels"
@@ -16,6 +17,7 @@ type slice struct{ start, step []int }
 // step is 1 everywhere. Bounds are exact: they must lie inside the array.
 // Mirrors mx.slice with static starts.
 func Slice(a *Array, start, stop, step []int) *Array {
+	present("Slice", a)
 	n := len(a.shape)
 	if step == nil {
 		step = slices.Repeat([]int{1}, n)
@@ -24,15 +26,21 @@ func Slice(a *Array, start, stop, step []int) *Array {
 	shape := make([]int, n)
 	for i := range shape {
 		check(step[i] != 0, "Slice", "step of axis %d is 0", i)
-		switch {
-		case step[i] > 0 && stop[i] > start[i]:
-			shape[i] = (stop[i] - start[i] + step[i] - 1) / step[i]
-		case step[i] < 0 && stop[i] < start[i]:
-			shape[i] = (start[i] - stop[i] - step[i] - 1) / -step[i]
+		up, down := step[i] > 0 && stop[i] > start[i], step[i] < 0 && stop[i] < start[i]
+		if !up && !down {
+			continue // empty
 		}
-		last := start[i] + (shape[i]-1)*step[i]
-		check(shape[i] == 0 || (start[i] >= 0 && start[i] < a.shape[i] && last >= 0 && last < a.shape[i]),
-			"Slice", "%d:%d:%d is outside axis %d of %v", start[i], stop[i], step[i], i, a.shape)
+		inside := start[i] >= 0 && start[i] < a.shape[i]
+		last := start[i]
+		if inside && up {
+			shape[i] = (stop[i]-1-start[i])/step[i] + 1
+			last += (shape[i] - 1) * step[i]
+		} else if inside {
+			stop := max(stop[i], -a.shape[i]-1) // no overflow below
+			shape[i] = (start[i]-1-stop)/-max(step[i], -math.MaxInt) + 1
+			last += (shape[i] - 1) * step[i]
+		}
+		check(inside && last >= 0 && last < a.shape[i], "Slice", "%d:%d:%d is outside axis %d of %v", start[i], stop[i], step[i], i, a.shape)
 	}
 	if slices.Equal(shape, a.shape) && slices.Max(append(slices.Clone(step), 1)) == 1 && slices.Min(append(slices.Clone(step), 1)) == 1 {
 		return a
@@ -42,6 +50,7 @@ func Slice(a *Array, start, stop, step []int) *Array {
 
 // SliceAxis is the window [start, stop) of one axis.
 func SliceAxis(a *Array, axis, start, stop int) *Array {
+	present("SliceAxis", a)
 	axis = normAxis("SliceAxis", axis, len(a.shape))
 	lo, hi := make([]int, len(a.shape)), slices.Clone(a.shape)
 	lo[axis], hi[axis] = start, stop
@@ -91,6 +100,7 @@ type concatenate struct{ axis int }
 // Concatenate joins arrays along axis; they agree in every other extent.
 // Mirrors mx.concatenate.
 func Concatenate(arrays []*Array, axis int) *Array {
+	present("Concatenate", arrays...)
 	check(len(arrays) > 0, "Concatenate", "no arrays")
 	axis = normAxis("Concatenate", axis, len(arrays[0].shape))
 	shape := slices.Clone(arrays[0].shape)

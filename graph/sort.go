@@ -19,6 +19,7 @@ func (argSort) Lower(l *Lowering, in, out []kernels.Tensor) {
 // ArgSort is the stable order of the elements along axis, as uint32; NaN comes
 // last. Mirrors mx.argsort.
 func ArgSort(a *Array, axis int) *Array {
+	present("ArgSort", a)
 	axis = normAxis("ArgSort", axis, len(a.shape))
 	last := len(a.shape) - 1
 	if axis != last {
@@ -28,7 +29,10 @@ func ArgSort(a *Array, axis int) *Array {
 }
 
 // Sort orders the elements along axis; NaN comes last. Mirrors mx.sort.
-func Sort(a *Array, axis int) *Array { return TakeAlongAxis(a, ArgSort(a, axis), axis) }
+func Sort(a *Array, axis int) *Array {
+	present("Sort", a)
+	return TakeAlongAxis(a, ArgSort(a, axis), axis)
+}
 
 // Partition moves the element that sorting would put at kth there, with none
 // larger before it and none smaller behind; negative kth counts from the end.
@@ -40,6 +44,7 @@ func Partition(a *Array, kth, axis int) *Array {
 // ArgPartition is the order that Partition puts the elements in, as uint32.
 // Mirrors mx.argpartition.
 func ArgPartition(a *Array, kth, axis int) *Array {
+	present("ArgPartition", a)
 	d := a.shape[normAxis("ArgPartition", axis, len(a.shape))]
 	check(kth >= -d && kth < d, "ArgPartition", "kth %d is outside axis %d of %v", kth, axis, a.shape)
 	return ArgSort(a, axis)
@@ -48,6 +53,7 @@ func ArgPartition(a *Array, kth, axis int) *Array {
 // TopK is the k largest elements along axis, in ascending order; NaN counts as
 // the largest. Mirrors mx.topk.
 func TopK(a *Array, k, axis int) *Array {
+	present("TopK", a)
 	axis = normAxis("TopK", axis, len(a.shape))
 	d := a.shape[axis]
 	check(k >= 0 && k <= d, "TopK", "k %d is not between 0 and %d, axis %d of %v", k, d, axis, a.shape)
@@ -71,6 +77,7 @@ func (op searchSorted) Lower(l *Lowering, in, out []kernels.Tensor) {
 // before each of the values, as uint32: those less than it and, if right is
 // set, those equal to it. NaN counts as the largest. Mirrors mx.searchsorted.
 func SearchSorted(sorted, values *Array, right bool) *Array {
+	present("SearchSorted", sorted, values)
 	check(len(sorted.shape) == 1, "SearchSorted", "sequence has shape %v, want one axis", sorted.shape)
 	dt := resultType(sorted, values)
 	return apply1(searchSorted{right: right}, values.shape, metal.Uint32, AsType(sorted, dt), AsType(values, dt))
@@ -79,6 +86,7 @@ func SearchSorted(sorted, values *Array, right bool) *Array {
 // Median is the middle element over axes (nil: all), or the mean of the middle
 // two. Mirrors mx.median.
 func Median(a *Array, axes []int, keepDims bool) *Array {
+	present("Median", a)
 	a = AsType(a, atLeastFloat(a.dtype))
 	f := foldOf("Median", a.shape, axes)
 	x := f.rows(a)

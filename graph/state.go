@@ -11,6 +11,7 @@ import (
 // host may change between calls of compiled functions (WriteState), and which
 // compiled functions may take over (CompileOptions.Donate).
 func NewState(rt *Runtime, what string, dt metal.DType, shape ...int) (*Array, error) {
+	checkShape("NewState", shape, dt)
 	n := int64(sizeOf(shape)) * int64(dt.Size())
 	buf, err := rt.Pool.Alloc(max(n, 1), what)
 	if err != nil {
@@ -25,11 +26,13 @@ func NewState(rt *Runtime, what string, dt metal.DType, shape ...int) (*Array, e
 // Placeholder has a shape and a dtype and no value: it stands for an argument
 // when a compiled function is planned and not run.
 func Placeholder(dt metal.DType, shape ...int) *Array {
+	checkShape("Placeholder", shape, dt)
 	return &Array{shape: append([]int{}, shape...), dtype: dt}
 }
 
 // WriteState overwrites the elements of a state array.
 func WriteState[T Element](a *Array, values []T) error {
+	present("WriteState", a)
 	if dtypeOf[T]() != a.dtype || len(values) != a.Size() {
 		return fmt.Errorf("graph: WriteState: %d elements of %T for %v", len(values), *new(T), a)
 	}
@@ -41,6 +44,10 @@ func WriteState[T Element](a *Array, values []T) error {
 
 // WriteStateRaw overwrites the bytes of a state array.
 func WriteStateRaw(a *Array, raw []byte) error {
+	present("WriteStateRaw", a)
+	if err := stored("WriteState", a); err != nil {
+		return err
+	}
 	if int64(len(raw)) != a.NBytes() {
 		return fmt.Errorf("graph: WriteState: %d bytes for %v", len(raw), a)
 	}
@@ -52,6 +59,10 @@ func WriteStateRaw(a *Array, raw []byte) error {
 
 // ReadState is a copy of the elements of a float32 state array.
 func ReadState(a *Array) ([]float32, error) {
+	present("ReadState", a)
+	if err := stored("ReadState", a); err != nil {
+		return nil, err
+	}
 	out := make([]float32, a.Size())
 	if a.dtype != metal.Float32 {
 		return nil, fmt.Errorf("graph: ReadState: array is %v, want float32", a)
@@ -62,14 +73,29 @@ func ReadState(a *Array) ([]float32, error) {
 	return out, nil
 }
 
-// HostBytes is the memory of an evaluated row-major array, without a copy.
-func HostBytes(a *Array) ([]byte, error) {
+// stored is an error unless a has memory of a device that is still there.
+func stored(op string, a *Array) error {
 	switch {
 	case a.data == nil:
-		return nil, fmt.Errorf("graph: HostBytes: %v is not evaluated", a)
-	case a.data.host != nil:
+		return fmt.Errorf("graph: %s: %v is not evaluated", op, a)
+	case a.data.storage == nil:
+		return fmt.Errorf("graph: %s: %v has no device memory of its own", op, a)
+	case a.data.storage.closed():
+		return gone(op, a.String())
+	}
+	return nil
+}
+
+// HostBytes is the memory of an evaluated row-major array, without a copy.
+func HostBytes(a *Array) ([]byte, error) {
+	present("HostBytes", a)
+	if a.data != nil && a.data.host != nil {
 		return a.data.host, nil
-	case !a.tensor().Contiguous():
+	}
+	if err := stored("HostBytes", a); err != nil {
+		return nil, err
+	}
+	if !a.tensor().Contiguous() {
 		return nil, fmt.Errorf("graph: HostBytes: %v is a strided view", a)
 	}
 	return a.tensor().View.Bytes(), nil

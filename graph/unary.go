@@ -235,6 +235,7 @@ type asType struct{}
 // AsType converts a to dt: floats truncate toward zero to integers, anything
 // but zero is true. Mirrors array.astype.
 func AsType(a *Array, dt metal.DType) *Array {
+	present("AsType", a)
 	if a.dtype == dt {
 		return a
 	}

@@ -14,6 +14,8 @@ import (
 // RMSNormUnfused is RMSNorm made of single ops: the normalised row is rounded
 // before it is multiplied by w.
 func RMSNormUnfused(x, w *Array, eps float64) *Array {
+	present("RMSNormUnfused", x)
+	wantRows("RMSNormUnfused", x)
 	n := asFloat32(x)
 	n = Multiply(n, Rsqrt(Add(Multiply(sumNarrow(Square(n)), 1/float64(x.Dim(-1))), eps)))
 	if w == nil {
@@ -26,6 +28,8 @@ func RMSNormUnfused(x, w *Array, eps float64) *Array {
 // sines, cosines and products are rounded to x's dtype. x is [B,H,T,D], positions
 // start at opt.Offset.
 func RoPEUnfused(x *Array, opt RoPEOptions) *Array {
+	present("RoPEUnfused", x)
+	wantFloat("RoPEUnfused", x)
 	check(len(x.shape) == 4 && opt.Dims == x.Dim(-1) && opt.Positions == nil && !opt.Traditional, "RoPEUnfused",
 		"x is %v with options %+v, want all of the last axis to rotate by halves, without positions", x, opt)
 	half, scale := opt.Dims/2, opt.Scale
@@ -47,6 +51,8 @@ func RoPEUnfused(x *Array, opt RoPEOptions) *Array {
 
 // SiluUnfused is Silu with the exponential rounded to the dtype on the way.
 func SiluUnfused(a *Array) *Array {
+	present("SiluUnfused", a)
+	wantFloat("SiluUnfused", a)
 	e := asFloat32(expPolynomial(Abs(a)))
 	v := Reciprocal(Add(e, 1.0)) // sigmoid(-|a|)
 	s := AsType(Where(Less(a, 0.0), v, Subtract(1.0, v)), a.dtype)
@@ -96,6 +102,8 @@ func (softmaxOf) VJP(c *Cotangents) []*Array {
 // LogSumExpUnfused is LogSumExp over the last axis, whose gradient has the
 // softmax of the unfused forms.
 func LogSumExpUnfused(a *Array) *Array {
+	present("LogSumExpUnfused", a)
+	wantRows("LogSumExpUnfused", a)
 	shape := append([]int{}, a.shape...)
 	shape[len(shape)-1] = 1
 	return Squeeze(apply1(logSumExpUnfused{}, shape, a.dtype, a), -1)

@@ -38,6 +38,7 @@ func VMap(fn func([]*Array) []*Array, inAxes, outAxes []int) func([]*Array) []*A
 		if axes == nil {
 			axes = make([]int, len(args))
 		}
+		present("VMap", args...)
 		check(len(axes) == len(args), "VMap", "%d axes for %d arguments", len(axes), len(args))
 		m := newMapping(args, axes)
 		traced := make([]*Array, len(args))
@@ -50,7 +51,7 @@ func VMap(fn func([]*Array) []*Array, inAxes, outAxes []int) func([]*Array) []*A
 				m.oldest = min(m.oldest, traced[i].node.id)
 			}
 		}
-		outs := fn(traced)
+		outs := outputsOf("VMap", fn, traced)
 		m.replay(outs)
 		to := outAxes
 		if to == nil {

@@ -225,6 +225,13 @@ func (p *Pool) Close() {
 	p.usage.Active, p.closed = 0, true
 }
 
+// Closed reports whether the pool has released its memory.
+func (p *Pool) Closed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
 // Usage returns the counters.
 func (p *Pool) Usage() Usage {
 	p.mu.Lock()
