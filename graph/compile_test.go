@@ -218,3 +218,15 @@ func TestNullPlansWithoutMemory(t *testing.T) {
 	_, err = graph.Bytes(context.Background(), outs[0])
 	require.ErrorContains(t, err, "no memory to read")
 }
+
+// TestEmptyArraysAreDonated checks arguments that need no copy.
+func TestEmptyArraysAreDonated(t *testing.T) {
+	f := graph.Compile(func(a arrays) arrays { return arrays{graph.Exp(a[0]), graph.Add(a[1], 1.0)} }, graph.CompileOptions{Donate: map[int]int{0: 0, 1: 1}})
+	defer f.Close()
+	outs, err := f.Call(context.Background(), graph.FromSlice([]float32{}), graph.FromSlice([]float32{1, 2}))
+	require.NoError(t, err)
+	require.Equal(t, []int{0}, outs[0].Shape())
+	got, err := graph.Floats(context.Background(), outs[1])
+	require.NoError(t, err)
+	require.Equal(t, []float64{2, 3}, got)
+}

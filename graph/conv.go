@@ -66,6 +66,7 @@ func ConvTranspose3d(x, w *Array, opt ConvOptions) *Array {
 // ConvGeneral correlates x [N,…,C] with w [O,…,C/groups] over one to three
 // spatial axes, with every option a convolution has. Mirrors mx.conv_general.
 func ConvGeneral(x, w *Array, opt ConvGeneralOptions) *Array {
+	present("ConvGeneral", x, w)
 	n := len(x.shape) - 2
 	check(n >= 1 && n <= kernels.ConvAxes, "ConvGeneral", "x has shape %v, want [N, 1 to %d spatial axes, C]", x.shape, kernels.ConvAxes)
 	return convolution("ConvGeneral", x, w, opt)
@@ -94,6 +95,7 @@ func convTransposeND(op string, x, w *Array, n int, opt ConvOptions) *Array {
 }
 
 func checkConvAxes(op string, x, w *Array, n int) {
+	present(op, x, w)
 	check(len(x.shape) == n+2, op, "x has shape %v, want [N, %d spatial axes, C]", x.shape, n)
 	check(len(w.shape) == n+2, op, "w has shape %v, want [O, %d spatial axes, C/groups]", w.shape, n)
 }
@@ -136,6 +138,7 @@ func convolution(op string, x, w *Array, opt ConvGeneralOptions) *Array {
 	for i := range n {
 		d, k := x.shape[i+1], w.shape[i+1]
 		check(k > 0, op, "w has shape %v: an empty kernel", w.shape)
+		check(float64(d)*float64(id[i]) < maxBytes && float64(k)*float64(kd[i]) < maxBytes, op, "dilated axis %d of x %v and w %v is too large", i+1, x.shape, w.shape)
 		padded, reach := max(d-1, 0)*id[i]+min(d, 1)+low[i]+high[i], (k-1)*kd[i]+1
 		check(padded >= reach, op, "axis %d of x %v is %d with padding, shorter than the kernel's %d (w %v)", i+1, x.shape, padded, reach, w.shape)
 		shape[i+1] = (padded-reach)/stride[i] + 1
@@ -281,6 +284,7 @@ const (
 // Convolve is the discrete convolution of two vectors; the longer one may come
 // second. Mirrors mx.convolve.
 func Convolve(a, v *Array, mode ConvolveMode) *Array {
+	present("Convolve", a, v)
 	check(len(a.shape) == 1 && len(v.shape) == 1 && a.Size() > 0 && v.Size() > 0, "Convolve", "operands have shapes %v and %v, want two vectors with elements", a.shape, v.shape)
 	if a.Size() < v.Size() {
 		a, v = v, a

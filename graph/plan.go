@@ -45,11 +45,12 @@ func newPlan(outputs, args []*Array, donate map[int]int) *Plan {
 	// An output that could not be computed in its argument's memory is copied
 	// there at the end, when nobody reads the argument any more.
 	l.label = "donate"
+	body := len(l.list)
 	for _, c := range late {
-		kernels.Copy(l, c.from, c.to)
+		kernels.Copy(l, c.from, c.to) // nothing for an empty array
 	}
 	p.list, p.labels, p.slots = l.list, l.labels, l.slots
-	p.shareDonated(len(late))
+	p.shareDonated(len(p.list) - body)
 	p.ArenaBytes = planMemory(p.list, p.slots)
 	for _, s := range p.slots {
 		if s.constant != nil && s.first >= 0 {
