@@ -41,7 +41,7 @@ type stock struct {
 
 var stocked = sync.OnceValue(func() *stock {
 	s := &stock{}
-	shapes := [][]int{{2, 3}, {3}, {}, {4, 4}, {2, 3, 4}, {1, 2, 3, 4}, {2, 2, 4, 4}, {0}, {2, 0, 3}, {1, 1}, {5, 1}, {2, 2, 2, 2, 2, 2, 2, 2, 2}}
+	shapes := [][]int{{2, 3}, {3}, {}, {4, 4}, {2, 3, 4}, {1, 2, 3, 4}, {2, 2, 4, 4}, {0}, {2, 0, 3}, {1, 1}, {5, 1}, {3, 64}, {3, 8}, {3, 1}, {2, 2, 2, 2, 2, 2, 2, 2, 2}}
 	for _, dt := range metal.DTypes() {
 		for _, shape := range shapes {
 			n := 1
@@ -107,17 +107,18 @@ func closedArray() *graph.Array {
 
 func (c *calls) array() *graph.Array {
 	s := stocked()
+	shapes := len(s.plain) / len(metal.DTypes())
 	switch k := c.below(16); k {
 	case 0:
 		return nil
 	case 1, 2:
 		return pick(c, s.odd...)
 	case 3, 4, 5:
-		return s.plain[(int(metal.Int32)*12+c.below(12))%len(s.plain)]
+		return s.plain[(int(metal.Int32)*shapes+c.below(shapes))%len(s.plain)]
 	case 6, 7:
 		return pick(c, s.plain...)
 	default:
-		return s.plain[(int(metal.Float32)*12+c.below(12))%len(s.plain)]
+		return s.plain[(int(metal.Float32)*shapes+c.below(shapes))%len(s.plain)]
 	}
 }
 
@@ -141,18 +142,19 @@ func (c *calls) anything() any {
 }
 
 var (
-	arrayType    = reflect.TypeFor[*graph.Array]()
-	dtypeType    = reflect.TypeFor[metal.DType]()
-	contextType  = reflect.TypeFor[context.Context]()
-	anyType      = reflect.TypeFor[any]()
-	runtimeType  = reflect.TypeFor[*graph.Runtime]()
-	termType     = reflect.TypeFor[graph.Term]()
-	funcType     = reflect.TypeFor[func([]*graph.Array) []*graph.Array]()
-	lossType     = reflect.TypeFor[func([]*graph.Array) *graph.Array]()
-	foldType     = reflect.TypeFor[func(a, b any) *graph.Array]()
-	vjpType      = reflect.TypeFor[func(primals, cotangents, outputs []*graph.Array) []*graph.Array]()
-	compiledType = reflect.TypeFor[*graph.Compiled]()
-	viewType     = reflect.TypeFor[metal.View]()
+	arrayType        = reflect.TypeFor[*graph.Array]()
+	dtypeType        = reflect.TypeFor[metal.DType]()
+	contextType      = reflect.TypeFor[context.Context]()
+	anyType          = reflect.TypeFor[any]()
+	runtimeType      = reflect.TypeFor[*graph.Runtime]()
+	termType         = reflect.TypeFor[graph.Term]()
+	funcType         = reflect.TypeFor[func([]*graph.Array) []*graph.Array]()
+	lossType         = reflect.TypeFor[func([]*graph.Array) *graph.Array]()
+	foldType         = reflect.TypeFor[func(a, b any) *graph.Array]()
+	vjpType          = reflect.TypeFor[func(primals, cotangents, outputs []*graph.Array) []*graph.Array]()
+	compiledType     = reflect.TypeFor[*graph.Compiled]()
+	quantizationType = reflect.TypeFor[graph.Quantization]()
+	viewType         = reflect.TypeFor[metal.View]()
 )
 
 // value is an argument of type t.
@@ -200,6 +202,8 @@ func (c *calls) value(t reflect.Type) reflect.Value {
 		return of(graph.Compile(c.function(), c.value(reflect.TypeFor[graph.CompileOptions]()).Interface().(graph.CompileOptions)))
 	case viewType:
 		return of(c.view())
+	case quantizationType:
+		return of(graph.Quantization{Mode: graph.QuantMode(pick(c, "", "affine", "mxfp4", "mxfp8", "nvfp4", "int4")), Bits: pick(c, 0, 4, 8, 2, 3, 5, 6, 7, -1), GroupSize: pick(c, 0, 32, 64, 16, 128, 1, -32)})
 	}
 	return c.valueOfKind(t)
 }

@@ -119,7 +119,7 @@ func describe(args []reflect.Value) string {
 }
 
 // apiCalls is how often each function is called.
-const apiCalls = 100
+const apiCalls = 60
 
 // TestAPIRefusesWrongCalls calls every function with random arguments: nil
 // arrays, arrays of a closed runtime, wrong ranks, dtypes, axes, sizes that

@@ -143,13 +143,13 @@ func callSite() (fn, site string) {
 // (…/graph.Grad.func1, …/graph.Read[...]); "" for methods and others.
 func exported(symbol string) string {
 	pkg, name, _ := strings.Cut(path.Base(symbol), ".")
-	if pkg != "graph" || strings.HasPrefix(name, "Check") {
+	if pkg != "graph" {
 		return ""
 	}
 	if i := strings.IndexAny(name, ".["); i >= 0 {
 		name = name[:i]
 	}
-	if !token.IsExported(name) {
+	if !token.IsExported(name) || name == "Check" {
 		return ""
 	}
 	return name

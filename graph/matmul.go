@@ -231,6 +231,7 @@ func wantRows(op string, a *Array) {
 
 // wantFloat panics unless every array is floating point.
 func wantFloat(op string, arrays ...*Array) {
+	present(op, arrays...)
 	for _, a := range arrays {
 		check(a.dtype.IsFloat() && a.dtype != metal.Float64, op, "operand is %v, want float32, float16 or bfloat16", a)
 	}

@@ -176,6 +176,7 @@ func DequantizeScaled(words, scales, biases, global *Array, q Quantization, dt m
 // checkQuantized panics unless the three belong together, and returns the last
 // extent of the matrix.
 func checkQuantized(op string, words, scales, biases *Array, f kernels.QuantFormat) int {
+	present(op, words, scales)
 	check(words.dtype == metal.Uint32 && len(words.shape) >= 2, op, "the quantized matrix is %v, want uint32 with at least two axes", words)
 	bits := words.Dim(-1) * 32
 	n := bits / f.Bits
@@ -254,6 +255,7 @@ func ToFP8(a *Array) *Array {
 // FromFP8 is the values of e4m3 floats in uint8, as dtype dt. Mirrors
 // mx.from_fp8, whose default is bfloat16.
 func FromFP8(a *Array, dt metal.DType) *Array {
+	present("FromFP8", a)
 	check(a.dtype == metal.Uint8, "FromFP8", "operand is %v, want uint8", a)
 	check(dt.IsFloat() && dt != metal.Float64, "FromFP8", "the result is to be %s, want float32, float16 or bfloat16", dt)
 	return apply1(fromFP8{noGradient{"FromFP8"}}, a.shape, dt, a)

@@ -54,6 +54,7 @@ func QuantizedMatmul(x, words, scales, biases *Array, transpose bool, q Quantiza
 
 // operands checks what x and w consist of and brings them to a common dtype.
 func (op quantMatmul) operands(name string, x, words, scales, biases *Array) []*Array {
+	present(name, x)
 	check(len(x.shape) > 0, name, "x has shape %v, want at least one axis", x.shape)
 	checkQuantized(name, words, scales, biases, op.QuantFormat)
 	if op.Mode != QuantAffine {
@@ -274,6 +275,7 @@ func qqMode(op string, q Quantization) Quantization {
 
 // roundedTo is the nearest that a format has to x; gradients pass through.
 func roundedTo(x, global *Array, q Quantization) *Array {
+	present("QQMM", x)
 	flat := x
 	if len(x.shape) == 1 {
 		flat = ExpandDims(x, 0)
