@@ -12,17 +12,42 @@ template <int F> constexpr int bits_in = F % 10;
 
 // iota is 0, 1, 2, …
 FT_OP vu iota() {
+  static constexpr uint32_t all[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   vu x;
-  FT_UNROLL for (int i = 0; i < lanes; i++) x[i] = uint32_t(i);
+  memcpy(&x, all, sizeof x);
   return x;
 }
 
-// bytes_to_codes widens the first bytes of p.
+// bytes_to_codes widens the first bytes of p, nibbles_to_codes the first half
+// bytes, lower half first.
 FT_OP vu bytes_to_codes(const uint8_t* p) {
+#if defined(FT_AVX512)
+  return (vu)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p));
+#elif defined(FT_AVX2)
+  return (vu)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+#else
   typedef uint8_t bytes __attribute__((vector_size(lanes)));
   bytes b;
   memcpy(&b, p, sizeof b);
   return __builtin_convertvector(b, vu);
+#endif
+}
+FT_OP vu nibbles_to_codes(const uint8_t* p) {
+#if defined(FT_AVX2)
+  uint64_t x = 0;
+  memcpy(&x, p, lanes / 2);
+  const __m128i b = _mm_cvtsi64_si128(int64_t(x)), mask = _mm_set1_epi8(15);
+  const __m128i both = _mm_unpacklo_epi8(_mm_and_si128(b, mask), _mm_and_si128(_mm_srli_epi16(b, 4), mask));
+#if defined(FT_AVX512)
+  return (vu)_mm512_cvtepu8_epi32(both);
+#else
+  return (vu)_mm256_cvtepu8_epi32(both);
+#endif
+#else
+  uint16_t x;
+  memcpy(&x, p, sizeof x);
+  return ((vu{} + uint32_t(x)) >> (iota() * 4)) & 15u;
+#endif
 }
 
 // few is the next n <= 4 bytes.
@@ -44,24 +69,24 @@ template <int B> FT_OP vu codes(const uint8_t* row, int64_t e) {
   if constexpr (B == 8) {
     return bytes_to_codes(p);
   } else if constexpr (B == 4) {
-    typedef uint8_t bytes __attribute__((vector_size(16)));
-    bytes b = {};
-    memcpy(&b, p, lanes / 2);
-    const bytes low = b & 15, high = b >> 4;
-    const bytes both = __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    uint8_t some[16];
-    memcpy(some, &both, sizeof some);
-    return bytes_to_codes(some);
+    return nibbles_to_codes(p);
   } else if constexpr (B == 2) {
     return ((vu{} + few<lanes / 4>(p)) >> (iota() * 2)) & 3u;
   } else {
     // Four elements lie in B / 2 bytes, from the middle of a byte where B is odd.
-    vu w;
+    uint32_t x[4];
     FT_UNROLL for (int q = 0; q < lanes / 4; q++) {
       const int64_t bit = (e + 4 * q) * B;
-      const uint32_t x = few<(B + 1) / 2>(row + bit / 8) >> (bit % 8);
-      FT_UNROLL for (int i = 0; i < 4; i++) w[4 * q + i] = x;
+      x[q] = few<(B + 1) / 2>(row + bit / 8) >> (bit % 8);
     }
+#if defined(FT_AVX512)
+    const __m512i at = _mm512_srli_epi32((__m512i)iota(), 2);
+    const vu w = (vu)_mm512_permutexvar_epi32(at, _mm512_castsi128_si512(_mm_set_epi32(int(x[3]), int(x[2]), int(x[1]), int(x[0]))));
+#elif defined(FT_AVX2)
+    const vu w = (vu)_mm256_set_m128i(_mm_set1_epi32(int(x[1])), _mm_set1_epi32(int(x[0])));
+#else
+    const vu w = vu{} + x[0];
+#endif
     return (w >> ((iota() & 3u) * B)) & ((1u << B) - 1);
   }
 }
@@ -69,11 +94,19 @@ template <int B> FT_OP vu codes(const uint8_t* row, int64_t e) {
 // value is what codes stand for, before scaling.
 template <int F> FT_OP vf value(vu c) {
   if constexpr (F == 14) {
+#if defined(FT_AVX512)
+    const __m512 table = _mm512_setr_ps(0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f, -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f);
+    return (vf)_mm512_permutexvar_ps((__m512i)c, table);
+#elif defined(FT_AVX2)
+    const __m256 table = _mm256_setr_ps(0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f);
+    return float_of(bits_of((vf)_mm256_permutevar8x32_ps(table, (__m256i)c)) | (c & 8u) << 28);
+#else
     // Twice the value is m, or (2 + m) * 2^(e - 1).
     const vu e = c >> 1 & 3u, m = c & 1u;
     const vu twice = e == 0u ? m : (m | 2u) << ((e - 1u) & 3u);
     const vf x = __builtin_convertvector((vi)twice, vf) * 0.5f;
     return float_of(bits_of(x) | (c & 8u) << 28);
+#endif
   } else if constexpr (F == 18) {
     const vu a = c & 127u;
     const vf small = __builtin_convertvector((vi)a, vf) * 0.001953125f;
