@@ -79,8 +79,10 @@ type quantize struct {
 
 // Quantize packs the last axis of w [...,n], a float array of two axes or more
 // whose n is a multiple of the group size: words, uint32 [...,n·bits/32], scales
-// [...,n/group] and, in affine mode, biases like them, else nil. Mirrors
-// mx.quantize.
+// [...,n/group] and, in affine mode, biases like them, else nil. Scales of the mx
+// modes are the powers of two nearest on a logarithmic scale, as MLX recorded in
+// the golden values (846d176) rounds them; the wheel of 0.32.2 on PyPI takes the
+// next one above. Mirrors mx.quantize.
 func Quantize(w *Array, q Quantization) (words, scales, biases *Array) {
 	return QuantizeScaled(w, nil, q)
 }

@@ -69,6 +69,17 @@ template <class T, int B> void quantize(const ft_launch* l, int64_t begin, int64
                       static_cast<T*>(l->bufs[2]) + u / per, static_cast<T*>(l->bufs[3]) + u / per);
 }
 
+// apart keeps a product from being fused with the sum it goes into: MLX rounds
+// both, and where they cancel that shows.
+FT_OP vf apart(vf x) {
+#if defined(__aarch64__)
+  asm("" : "+w"(x));
+#else
+  asm("" : "+x"(x));
+#endif
+  return x;
+}
+
 template <class T, int F, int KIND> void dequantize(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
   const QuantArgs& a = *static_cast<const QuantArgs*>(l->args);
   const Scales<T, KIND> of = {l->bufs[1], l->bufs[2]};
@@ -80,7 +91,7 @@ template <class T, int F, int KIND> void dequantize(const ft_launch* l, int64_t 
     s *= global;
     const uint8_t* words = static_cast<const uint8_t*>(l->bufs[0]) + u * bits_in<F>;
     T* out = static_cast<T*>(l->bufs[4]) + u * QUANT_UNIT;
-    for (int64_t i = 0; i < a.group; i += lanes) store(out + i, rounded(unpack<F>(words, i) * s, T{}) + b);
+    for (int64_t i = 0; i < a.group; i += lanes) store(out + i, apart(rounded(unpack<F>(words, i) * s, T{})) + b);
   }
 }
 
