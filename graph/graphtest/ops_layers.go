@@ -149,7 +149,11 @@ var convLayers = map[string]*opEntry{
 func convLayer(build func(c *call, in, out int, kernel []int) (nn.Layer, *nn.Conv)) *opEntry {
 	return general(composed, "x weight bias"+convParams, func(c *call) *graph.Array {
 		w := c.array("weight").Shape()
-		l, params := build(c, c.array("x").Dim(-1), w[0], w[1:len(w)-1])
+		in := c.array("x").Dim(-1)
+		if !c.has("groups") { // the recorded calls leave it to the shapes
+			c.named["groups"] = in / max(w[len(w)-1], 1)
+		}
+		l, params := build(c, in, w[0], w[1:len(w)-1])
 		c.affine(&params.Weight, &params.Bias)
 		return l.Forward(c.array("x"))
 	})
