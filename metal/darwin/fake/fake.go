@@ -25,6 +25,7 @@ type Machine struct {
 	GroupLimit            int // threads of pipelines that were not made for a size
 	WorkingSet, MaxBuffer int64
 	BothOrders            bool // runs dispatches between barriers in both orders
+	Idle                  bool // records and runs nothing: for measuring the driver alone
 }
 
 // Reset makes the fake a plain machine (an M4 with macOS 26) and its counters
@@ -44,7 +45,8 @@ func Set(m Machine) {
 	number(&c.family, m.Family)
 	number(&c.metal, m.Metal)
 	number(&c.group_limit, m.GroupLimit)
-	c.absent, c.no_copy, c.captures, c.both_orders = flag(m.NoDevice), flag(m.NoCopy), flag(!m.NoCapture), flag(m.BothOrders)
+	c.absent, c.no_copy, c.captures = flag(m.NoDevice), flag(m.NoCopy), flag(!m.NoCapture)
+	c.both_orders, c.idle = flag(m.BothOrders), flag(m.Idle)
 	if m.Name != "" {
 		put(c.name[:], m.Name)
 	}

@@ -12,6 +12,7 @@ typedef struct {
   int32_t no_copy;        // refuses buffers over host memory
   int32_t captures;       // allows GPU traces
   int32_t both_orders;    // runs dispatches between barriers in both orders and compares
+  int32_t idle;           // encodes into nothing: for measuring the driver alone
   int32_t group_limit;    // of pipelines that were not made for a size; 0: 1024
   uint64_t working_set, max_buffer;
   char name[64], architecture[64];

@@ -201,6 +201,18 @@ static int64_t serials;
 }
 @end
 
+// FakeIdleEncoder takes everything and does nothing.
+@interface FakeIdleEncoder : FakeEncoder
+@end
+@implementation FakeIdleEncoder
+- (void)setComputePipelineState:(id<MTLComputePipelineState>)p {}
+- (void)setBuffer:(id<MTLBuffer>)b offset:(NSUInteger)o atIndex:(NSUInteger)i {}
+- (void)setBufferOffset:(NSUInteger)o atIndex:(NSUInteger)i {}
+- (void)setBytes:(const void*)p length:(NSUInteger)n atIndex:(NSUInteger)i {}
+- (void)dispatchThreads:(MTLSize)g threadsPerThreadgroup:(MTLSize)t {}
+- (void)memoryBarrierWithScope:(MTLBarrierScope)s {}
+@end
+
 @implementation FakeCommandBuffer
 - (id)initWith:(FakeQueue*)q {
   self = [super init];
@@ -215,7 +227,7 @@ static int64_t serials;
   if (t != MTLDispatchTypeConcurrent) {
     fake_die("dispatch type %lu: the driver places barriers itself", (unsigned long)t);
   }
-  FakeEncoder* e = [FakeEncoder new];
+  FakeEncoder* e = fake_config.idle ? [FakeIdleEncoder new] : [FakeEncoder new];
   e->owner = self;
   e->bytes_at = -1;
   open = YES;

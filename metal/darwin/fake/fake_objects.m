@@ -4,6 +4,7 @@
 
 #include "fake_internal.h"
 
+#import <objc/runtime.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +148,7 @@ int fake_alive(const void* object) {
   return self;
 }
 - (BOOL)respondsToSelector:(SEL)s {
-  if (s == @selector(setMathMode:) || s == @selector(setMathFloatingPointFunctions:)) {
+  if (sel_isEqual(s, @selector(setMathMode:)) || sel_isEqual(s, @selector(setMathFloatingPointFunctions:))) {
     return fake_config.os_major >= 15;
   }
   return [super respondsToSelector:s];
@@ -339,7 +340,7 @@ int fake_capturing(void) { return capturing; }
   return f >= 5001 && f - 5001 + 3 <= fake_config.metal;
 }
 - (BOOL)respondsToSelector:(SEL)s {
-  if (s == @selector(newResidencySetWithDescriptor:error:)) {
+  if (sel_isEqual(s, @selector(newResidencySetWithDescriptor:error:))) {
     return fake_config.os_major >= 15;
   }
   return [super respondsToSelector:s];
