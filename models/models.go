@@ -74,7 +74,7 @@ type Folder struct {
 	Files  *weights.Set
 
 	rt   *graph.Runtime
-	bufs []metal.Buffer
+	bufs map[*byte]metal.Buffer // by the first byte of the mapping
 }
 
 // New builds the architecture that config.json names, without data.
@@ -110,7 +110,7 @@ func Load(dir string, rt *graph.Runtime) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
-	f := &Folder{Dir: dir, Info: info, Config: config, Model: model, rt: rt}
+	f := &Folder{Dir: dir, Info: info, Config: config, Model: model, rt: rt, bufs: map[*byte]metal.Buffer{}}
 	if f.Files, err = weights.OpenDir(dir); err != nil {
 		return nil, err
 	}
@@ -148,18 +148,35 @@ func (f *Folder) bind() error {
 	return nil
 }
 
-// array wraps a mapped tensor, or copies it where its place in the file is not
-// aligned to its elements.
+// array is a tensor where it lies in its mapped file, or a copy where its place
+// there is not aligned to its elements.
 func (f *Folder) array(t weights.Tensor) (*graph.Array, error) {
 	if len(t.Data) == 0 || uintptr(unsafe.Pointer(&t.Data[0]))%uintptr(t.DType.Size()) != 0 {
 		return graph.FromBytes(append([]byte{}, t.Data...), t.DType, t.Shape...), nil
 	}
-	buf, err := f.rt.Pool.Wrap(t.Data, "tensor "+t.Name)
-	if err != nil {
-		return nil, err
+	whole := f.mapping(t)
+	buf := f.bufs[&whole[0]]
+	if buf == nil {
+		var err error
+		if buf, err = f.rt.Pool.Wrap(whole, "the file of tensor "+t.Name); err != nil {
+			return nil, err
+		}
+		f.bufs[&whole[0]] = buf
 	}
-	f.bufs = append(f.bufs, buf)
-	return graph.FromBuffer(metal.View{Buf: buf, Len: int64(len(t.Data))}, t.DType, t.Shape...), nil
+	off := int64(uintptr(unsafe.Pointer(&t.Data[0])) - uintptr(unsafe.Pointer(&whole[0])))
+	return graph.FromBuffer(metal.View{Buf: buf, Off: off, Len: int64(len(t.Data))}, t.DType, t.Shape...), nil
+}
+
+// mapping is the mapped file that t lies in. It becomes one buffer: a GPU bears
+// few of them.
+func (f *Folder) mapping(t weights.Tensor) []byte {
+	at := uintptr(unsafe.Pointer(&t.Data[0]))
+	for _, file := range f.Files.Files() {
+		if whole := file.Bytes(); at-uintptr(unsafe.Pointer(&whole[0])) < uintptr(len(whole)) {
+			return whole
+		}
+	}
+	return t.Data
 }
 
 // checkFinite reads every weight of the model and reports the first one that is

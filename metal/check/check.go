@@ -231,34 +231,42 @@ func (d *Device) step(ctx context.Context, op *metal.Dispatch) (time.Duration, e
 	return took, d.verify(op, &ref, inputs)
 }
 
-// replica is op over copies of its memory: one copy per overlapping group of
-// views, so that in-place kernels see what they expect.
+// replica is op over copies of its memory: one copy for each buffer, of what lies
+// between the first and the last byte that op names, so that in-place kernels see
+// what they expect and a small view of a large file costs little.
 func (d *Device) replica(op *metal.Dispatch) (metal.Dispatch, []metal.Buffer, error) {
 	ref := *op
-	var copies []metal.Buffer
-	whole := map[metal.Buffer]metal.Buffer{}
-	move := func(views []metal.View) ([]metal.View, error) {
-		out := make([]metal.View, len(views))
-		for i, v := range views {
-			c := whole[v.Buf]
-			if c == nil {
-				var err error
-				if c, err = d.reference.Alloc(max(v.Buf.Len(), 1)); err != nil {
-					return nil, err
-				}
-				copy(c.Bytes(), v.Buf.Bytes())
-				whole[v.Buf] = c
-				copies = append(copies, c)
-			}
-			out[i] = metal.View{Buf: c, Off: v.Off, Len: v.Len}
+	views := append(append([]metal.View{}, op.In...), op.Out...)
+	type part struct {
+		from, to int64
+		copy     metal.Buffer
+	}
+	parts := map[metal.Buffer]*part{}
+	for _, v := range views {
+		const aligned = 256 // more than any element asks for
+		p := parts[v.Buf]
+		if p == nil {
+			p = &part{from: v.Off / aligned * aligned, to: v.Off + v.Len}
+			parts[v.Buf] = p
 		}
-		return out, nil
+		p.from, p.to = min(p.from, v.Off/aligned*aligned), max(p.to, v.Off+v.Len)
 	}
-	var err error
-	if ref.In, err = move(op.In); err == nil {
-		ref.Out, err = move(op.Out)
+	var copies []metal.Buffer
+	for b, p := range parts {
+		c, err := d.reference.Alloc(max(p.to-p.from, 1))
+		if err != nil {
+			return ref, copies, err
+		}
+		copy(c.Bytes(), b.Bytes()[p.from:p.to])
+		p.copy = c
+		copies = append(copies, c)
 	}
-	return ref, copies, err
+	for i, v := range views {
+		p := parts[v.Buf]
+		views[i] = metal.View{Buf: p.copy, Off: v.Off - p.from, Len: v.Len}
+	}
+	ref.In, ref.Out = views[:len(op.In):len(op.In)], views[len(op.In):]
+	return ref, copies, nil
 }
 
 // verify compares outputs, inputs that must not have changed, and guards.

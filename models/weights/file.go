@@ -70,6 +70,10 @@ func (f *File) Metadata() map[string]string { return f.metadata }
 // Tensors lists the tensors in the order of their names.
 func (f *File) Tensors() []Tensor { return f.tensors }
 
+// Bytes is the whole mapping, the header included: the Data of every tensor is
+// a part of it.
+func (f *File) Bytes() []byte { return f.mapping }
+
 // Lookup returns the tensor called name.
 func (f *File) Lookup(name string) (Tensor, bool) {
 	i, ok := slices.BinarySearchFunc(f.tensors, name, func(t Tensor, name string) int { return strings.Compare(t.Name, name) })
