@@ -117,7 +117,7 @@ func (a *archive) pipeline(device metal.DeviceObject, d metal.ComputePipelineDes
 func compilePipeline(device metal.DeviceObject, d metal.ComputePipelineDescriptor, opt metal.PipelineOption) (metal.ComputePipelineStateObject, error) {
 	var failed unsafe.Pointer
 	p := send[metal.ComputePipelineStateObject](device, "newComputePipelineStateWithDescriptor:options:reflection:error:",
-		d, opt, unsafe.Pointer(nil), unsafe.Pointer(&failed))
+		d, opt, (*metal.AutoreleasedComputePipelineReflection)(nil), unsafe.Pointer(&failed))
 	if p.IsNil() {
 		return p, nsError(failed)
 	}
