@@ -113,7 +113,9 @@ func Grad(fn func([]*Array) *Array) func([]*Array) []*Array {
 func pullBack(outputs, cotangents, primals []*Array) []*Array {
 	between := dependents(outputs, primals)
 	cots := map[*Array]*Array{}
-	for i, o := range outputs {
+	// Last output first, as nodes that use the outputs in turn hand theirs back:
+	// an array that is several outputs gets the same sum through a checkpoint.
+	for i, o := range slices.Backward(outputs) {
 		if cotangents[i] == nil {
 			continue
 		}

@@ -14,8 +14,7 @@
 //	model := &MLP{[]*nn.Linear{nn.NewLinear(2, 8, true), nn.NewLinear(8, 1, true)}}
 //	err := nn.Init(ctx, model, seed)               // or nn.LoadWeights
 //	loss, grads := nn.ValueAndGrad(model, lossFn)(x, y)
-//	optimizer.Update(model, grads)                 // package train/optim
-//	err = tree.Eval(ctx, loss, model, optimizer)
+//	err = tree.Eval(ctx, loss, grads)
 //
 // Invariants:
 //   - New functions make layers without data: shapes and rules only. Init,
@@ -26,5 +25,6 @@
 //   - Mistakes in shapes and sizes panic with a *graph.Error that names the
 //     layer and the caller's line; files and devices return errors.
 //
-// Losses are in the package losses, initial values in inits.
+// Losses and optimizers are functions of package graph; initial values are in
+// inits.
 package nn
