@@ -115,7 +115,8 @@ func pullBack(outputs, cotangents, primals []*Array) []*Array {
 	cots := map[*Array]*Array{}
 	// Last output first, as nodes that use the outputs in turn hand theirs back:
 	// an array that is several outputs gets the same sum through a checkpoint.
-	for i, o := range slices.Backward(outputs) {
+	for i := len(outputs) - 1; i >= 0; i-- {
+		o := outputs[i]
 		if cotangents[i] == nil {
 			continue
 		}
