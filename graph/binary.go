@@ -137,7 +137,7 @@ func FloorDivide(a, b any) *Array { return binary{kernels.FloorDivide, keepDType
 // Remainder has the divisor's sign. Mirrors mx.remainder.
 func Remainder(a, b any) *Array { return binary{kernels.Remainder, keepDType}.apply(a, b) }
 
-// Power is aᵇ. Mirrors mx.power.
+// Power is aᵇ. Mirrors mx.power and mx.pow.
 func Power(a, b any) *Array { return binary{kernels.Power, keepDType}.apply(a, b) }
 
 // Maximum is the larger of a and b, NaN if either is. On ties the gradient goes
@@ -151,7 +151,7 @@ func Minimum(a, b any) *Array { return binary{kernels.Minimum, keepDType}.apply(
 // LogAddExp is ln(eᵃ+eᵇ). Mirrors mx.logaddexp.
 func LogAddExp(a, b any) *Array { return binary{kernels.LogAddExp, toFloat}.apply(a, b) }
 
-// ArcTan2 is the angle of the point (b, a). Mirrors mx.arctan2.
+// ArcTan2 is the angle of the point (b, a). Mirrors mx.arctan2 and mx.atan2.
 func ArcTan2(a, b any) *Array { return binary{kernels.ArcTan2, toFloat}.apply(a, b) }
 
 // Equal compares element by element. Mirrors mx.equal.
@@ -209,10 +209,10 @@ func BitwiseOr(a, b any) *Array { return bitwise(kernels.BitwiseOr, a, b) }
 // BitwiseXor is a ^ b. Mirrors mx.bitwise_xor.
 func BitwiseXor(a, b any) *Array { return bitwise(kernels.BitwiseXor, a, b) }
 
-// LeftShift is a << b. Mirrors mx.left_shift.
+// LeftShift is a << b. Mirrors mx.left_shift and mx.bitwise_left_shift.
 func LeftShift(a, b any) *Array { return shift(kernels.LeftShift, a, b) }
 
-// RightShift is a >> b. Mirrors mx.right_shift.
+// RightShift is a >> b. Mirrors mx.right_shift and mx.bitwise_right_shift.
 func RightShift(a, b any) *Array { return shift(kernels.RightShift, a, b) }
 
 // where selects between two arrays.

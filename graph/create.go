@@ -159,3 +159,61 @@ func asArray(op string, v any) *Array {
 	fail(op, "operand is a %s, want *Array or a Go scalar", fmt.Sprintf("%T", v))
 	return nil
 }
+
+// OnesLike is an array of ones with a's shape and dtype. Mirrors mx.ones_like.
+func OnesLike(a *Array) *Array {
+	present("OnesLike", a)
+	return Ones(a.shape, a.dtype)
+}
+
+// FullLike is an array filled with v, with a's shape and dtype. Mirrors
+// mx.full_like.
+func FullLike(a *Array, v float64) *Array {
+	present("FullLike", a)
+	return Full(a.shape, v, a.dtype)
+}
+
+// Identity is the n by n matrix with ones on its diagonal. Mirrors mx.identity.
+func Identity(n int, dt metal.DType) *Array { return Eye(n, n, 0, dt) }
+
+// Bartlett is the triangular window of n points, float32. Mirrors mx.bartlett.
+func Bartlett(n int) *Array {
+	return window("Bartlett", n, func(t float64) float64 { return 1 - math.Abs(2*t-1) })
+}
+
+// Blackman is Blackman's window of n points, float32. Mirrors mx.blackman.
+func Blackman(n int) *Array {
+	return window("Blackman", n, func(t float64) float64 {
+		return 0.42 - 0.5*math.Cos(2*math.Pi*t) + 0.08*math.Cos(4*math.Pi*t)
+	})
+}
+
+// Hamming is Hamming's window of n points, float32. Mirrors mx.hamming.
+func Hamming(n int) *Array {
+	return window("Hamming", n, func(t float64) float64 { return 0.54 - 0.46*math.Cos(2*math.Pi*t) })
+}
+
+// Hanning is von Hann's window of n points, float32. Mirrors mx.hanning.
+func Hanning(n int) *Array {
+	return window("Hanning", n, func(t float64) float64 { return 0.5 - 0.5*math.Cos(2*math.Pi*t) })
+}
+
+// window samples f, which is defined on [0, 1], at n points from end to end. One
+// point has the value 1, and fewer make an empty array.
+func window(op string, n int, f func(t float64) float64) *Array {
+	n = max(n, 0)
+	checkShape(op, []int{n}, metal.Float32)
+	check(n <= maxWindow, op, "%d points are more than %d", n, maxWindow)
+	values := make([]float32, n)
+	for i := range values {
+		if n == 1 {
+			values[i] = 1
+		} else {
+			values[i] = float32(f(float64(i) / float64(n-1)))
+		}
+	}
+	return FromSlice(values, n)
+}
+
+// maxWindow is the most points of a window, which the host computes.
+const maxWindow = 1 << 24

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"slices"
 
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -81,4 +82,24 @@ func IsClose(a, b *Array, relTol, absTol float64, equalNaN bool) *Array {
 		near = LogicalOr(near, LogicalAnd(IsNaN(a), IsNaN(b)))
 	}
 	return near
+}
+
+// ArrayEqual is whether a and b have the same shape and elements, NaN being
+// equal to NaN if equalNaN is set: a bool without axes. Mirrors mx.array_equal.
+func ArrayEqual(a, b *Array, equalNaN bool) *Array {
+	present("ArrayEqual", a, b)
+	if !slices.Equal(a.shape, b.shape) {
+		return Scalar(0, metal.Bool)
+	}
+	same := Equal(a, b)
+	if equalNaN {
+		same = LogicalOr(same, LogicalAnd(IsNaN(a), IsNaN(b)))
+	}
+	return All(same, nil, false)
+}
+
+// AllClose is whether IsClose holds everywhere: a bool without axes. Mirrors
+// mx.allclose.
+func AllClose(a, b *Array, relTol, absTol float64, equalNaN bool) *Array {
+	return All(IsClose(a, b, relTol, absTol, equalNaN), nil, false)
 }

@@ -339,3 +339,36 @@ func checkReach(a *Array, shape, strides []int, offset int) {
 	check(lo >= 0 && hi < float64(a.Size()), "AsStrided", "shape %v with strides %v from %d is outside %v", shape, strides, offset, a)
 	checkPositions("AsStrided", a)
 }
+
+// Unstack is the slices of a at every place of axis, without that axis. Mirrors
+// mx.unstack.
+func Unstack(a *Array, axis int) []*Array {
+	present("Unstack", a)
+	axis = normAxis("Unstack", axis, len(a.shape))
+	if a.shape[axis] == 0 {
+		return nil
+	}
+	parts := SplitEqual(a, a.shape[axis], axis)
+	for i, p := range parts {
+		parts[i] = Squeeze(p, axis)
+	}
+	return parts
+}
+
+// Diff is the differences between neighbours along axis, taken n times. Mirrors
+// mx.diff.
+func Diff(a *Array, n, axis int) *Array {
+	present("Diff", a)
+	axis = normAxis("Diff", axis, len(a.shape))
+	check(n >= 0, "Diff", "n is %d, which must not be negative", n)
+	for range min(n, a.shape[axis]) {
+		end := a.shape[axis]
+		next, this := SliceAxis(a, axis, 1, end), SliceAxis(a, axis, 0, end-1)
+		if a.dtype == metal.Bool {
+			a = NotEqual(next, this)
+		} else {
+			a = Subtract(next, this)
+		}
+	}
+	return a
+}

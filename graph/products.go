@@ -138,3 +138,51 @@ func GatherMM(a, b, lhs, rhs *Array) *Array {
 	}
 	return Matmul(pick(a, lhs), pick(b, rhs))
 }
+
+// VecDot is the sum of a·b over axis, after broadcasting. Mirrors mx.vecdot.
+func VecDot(a, b *Array, axis int) *Array {
+	present("VecDot", a, b)
+	return Sum(Multiply(a, b), []int{axis}, false)
+}
+
+// Kron is the Kronecker product: each element of a times b, with as many axes as
+// the operand that has more. Mirrors mx.kron.
+func Kron(a, b *Array) *Array {
+	present("Kron", a, b)
+	checkShape("Kron", append(slices.Clone(a.shape), b.shape...), Promote(a.dtype, b.dtype))
+	n := max(len(a.shape), len(b.shape))
+	left, right, shape := make([]int, 2*n), make([]int, 2*n), make([]int, n)
+	at := func(x *Array, i int) int {
+		if i += len(x.shape) - n; i >= 0 {
+			return x.shape[i]
+		}
+		return 1
+	}
+	for i := range n {
+		left[2*i], left[2*i+1] = at(a, i), 1
+		right[2*i], right[2*i+1] = 1, at(b, i)
+		shape[i] = at(a, i) * at(b, i)
+	}
+	return Reshape(Multiply(Reshape(a, left...), Reshape(b, right...)), shape...)
+}
+
+// Cross is the vector product of a and b along axis, of 3 elements; vectors of 2
+// have a third of 0. Mirrors mx.linalg.cross.
+func Cross(a, b *Array, axis int) *Array {
+	present("Cross", a, b)
+	part := func(x *Array, i int) *Array {
+		ax := normAxis("Cross", axis, len(x.shape))
+		if i >= x.shape[ax] {
+			return Scalar(0, x.dtype)
+		}
+		return Squeeze(SliceAxis(x, ax, i, i+1), ax)
+	}
+	for _, x := range []*Array{a, b} {
+		n := x.shape[normAxis("Cross", axis, len(x.shape))]
+		check(n == 2 || n == 3, "Cross", "axis %d of %v has %d elements, not 2 or 3", axis, x.shape, n)
+	}
+	component := func(i, j int) *Array {
+		return Subtract(Multiply(part(a, i), part(b, j)), Multiply(part(a, j), part(b, i)))
+	}
+	return Stack(BroadcastArrays(component(1, 2), component(2, 0), component(0, 1)), axis)
+}

@@ -325,3 +325,10 @@ func (logSumExp) Lower(l *Lowering, in, out []kernels.Tensor) {
 func (logSumExp) VJP(c *Cotangents) []*Array {
 	return []*Array{Multiply(c.Cot[0], Softmax(c.In[0], -1))}
 }
+
+// CountNonzero is the number of elements over axes (nil: all) that are not 0,
+// int32. Mirrors mx.count_nonzero.
+func CountNonzero(a *Array, axes []int, keepDims bool) *Array {
+	present("CountNonzero", a)
+	return Sum(NotEqual(a, 0), axes, keepDims)
+}

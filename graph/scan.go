@@ -20,7 +20,7 @@ type scan struct {
 	ScanOptions
 }
 
-// CumSum is the running sum along axis; bool counts in int32. Mirrors mx.cumsum.
+// CumSum is the running sum along axis; bool counts in int32. Mirrors mx.cumsum and mx.cumulative_sum.
 func CumSum(a *Array, axis int, o ScanOptions) *Array {
 	present("CumSum", a)
 	if a.dtype == metal.Bool {
@@ -29,7 +29,7 @@ func CumSum(a *Array, axis int, o ScanOptions) *Array {
 	return scan{op: kernels.CumSum, ScanOptions: o}.apply(a, axis)
 }
 
-// CumProd is the running product along axis. Mirrors mx.cumprod.
+// CumProd is the running product along axis. Mirrors mx.cumprod and mx.cumulative_prod.
 func CumProd(a *Array, axis int, o ScanOptions) *Array {
 	present("CumProd", a)
 	op := kernels.CumProd

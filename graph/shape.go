@@ -200,7 +200,7 @@ func (reshape) VJP(c *Cotangents) []*Array {
 type transpose struct{ axes []int }
 
 // Transpose permutes the axes of a; without axes it reverses them. Mirrors
-// mx.transpose.
+// mx.transpose and mx.permute_dims.
 func Transpose(a *Array, axes ...int) *Array {
 	present("Transpose", a)
 	n := len(a.shape)
@@ -324,4 +324,49 @@ func Flatten(a *Array, start, end int) *Array {
 	check(start <= end, "Flatten", "axes %d to %d", start, end)
 	shape := append(slices.Clone(a.shape[:start]), sizeOf(a.shape[start:end+1]))
 	return Reshape(a, append(shape, a.shape[end+1:]...)...)
+}
+
+// AtLeast1D is a with one axis if it has none. Mirrors mx.atleast_1d.
+func AtLeast1D(a *Array) *Array {
+	present("AtLeast1D", a)
+	if len(a.shape) > 0 {
+		return a
+	}
+	return Reshape(a, 1)
+}
+
+// AtLeast2D is a with two axes if it has fewer: a vector becomes one row.
+// Mirrors mx.atleast_2d.
+func AtLeast2D(a *Array) *Array {
+	present("AtLeast2D", a)
+	if len(a.shape) > 1 {
+		return a
+	}
+	return ExpandDims(AtLeast1D(a), 0)
+}
+
+// AtLeast3D is a with three axes if it has fewer: [n] becomes [1,n,1], and [m,n]
+// becomes [m,n,1]. Mirrors mx.atleast_3d.
+func AtLeast3D(a *Array) *Array {
+	present("AtLeast3D", a)
+	if len(a.shape) > 2 {
+		return a
+	}
+	return ExpandDims(AtLeast2D(a), -1)
+}
+
+// BroadcastArrays is the arrays, all broadcast to the shape they meet in.
+// Mirrors mx.broadcast_arrays.
+func BroadcastArrays(arrays ...*Array) []*Array {
+	present("BroadcastArrays", arrays...)
+	shapes := make([][]int, len(arrays))
+	for i, a := range arrays {
+		shapes[i] = a.shape
+	}
+	shape := broadcastShapes("BroadcastArrays", shapes...)
+	out := make([]*Array, len(arrays))
+	for i, a := range arrays {
+		out[i] = BroadcastTo(a, shape)
+	}
+	return out
 }

@@ -98,7 +98,7 @@ func (op sliceGrad) VJP(c *Cotangents) []*Array {
 type concatenate struct{ axis int }
 
 // Concatenate joins arrays along axis; they agree in every other extent.
-// Mirrors mx.concatenate.
+// Mirrors mx.concatenate and mx.concat.
 func Concatenate(arrays []*Array, axis int) *Array {
 	present("Concatenate", arrays...)
 	check(len(arrays) > 0, "Concatenate", "no arrays")

@@ -147,13 +147,13 @@ func Cos(a any) *Array { return unary{kernels.Cos, toFloat}.apply(a) }
 // Tan is the tangent. Mirrors mx.tan.
 func Tan(a any) *Array { return unary{kernels.Tan, toFloat}.apply(a) }
 
-// ArcSin is the inverse sine. Mirrors mx.arcsin.
+// ArcSin is the inverse sine. Mirrors mx.arcsin and mx.asin.
 func ArcSin(a any) *Array { return unary{kernels.ArcSin, toFloat}.apply(a) }
 
-// ArcCos is the inverse cosine. Mirrors mx.arccos.
+// ArcCos is the inverse cosine. Mirrors mx.arccos and mx.acos.
 func ArcCos(a any) *Array { return unary{kernels.ArcCos, toFloat}.apply(a) }
 
-// ArcTan is the inverse tangent. Mirrors mx.arctan.
+// ArcTan is the inverse tangent. Mirrors mx.arctan and mx.atan.
 func ArcTan(a any) *Array { return unary{kernels.ArcTan, toFloat}.apply(a) }
 
 // Sinh is the hyperbolic sine. Mirrors mx.sinh.
@@ -165,13 +165,13 @@ func Cosh(a any) *Array { return unary{kernels.Cosh, toFloat}.apply(a) }
 // Tanh is the hyperbolic tangent. Mirrors mx.tanh.
 func Tanh(a any) *Array { return unary{kernels.Tanh, toFloat}.apply(a) }
 
-// ArcSinh is the inverse of Sinh. Mirrors mx.arcsinh.
+// ArcSinh is the inverse of Sinh. Mirrors mx.arcsinh and mx.asinh.
 func ArcSinh(a any) *Array { return unary{kernels.ArcSinh, toFloat}.apply(a) }
 
-// ArcCosh is the inverse of Cosh. Mirrors mx.arccosh.
+// ArcCosh is the inverse of Cosh. Mirrors mx.arccosh and mx.acosh.
 func ArcCosh(a any) *Array { return unary{kernels.ArcCosh, toFloat}.apply(a) }
 
-// ArcTanh is the inverse of Tanh. Mirrors mx.arctanh.
+// ArcTanh is the inverse of Tanh. Mirrors mx.arctanh and mx.atanh.
 func ArcTanh(a any) *Array { return unary{kernels.ArcTanh, toFloat}.apply(a) }
 
 // Floor rounds down; integers stay. Mirrors mx.floor.
