@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/internal/debug"
 	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/metal/soft"
 	"github.com/stretchr/testify/require"
@@ -111,7 +112,7 @@ func TestRandomGraphsHaveTheirValues(t *testing.T) {
 // TestRandomGraphsGiveTheSameBits: fused or not, with memory shared or not, with
 // one thread or several, compiled or not.
 func TestRandomGraphsGiveTheSameBits(tt *testing.T) {
-	one, three := softRuntime(tt, soft.Options{Native: true, Workers: 1}), softRuntime(tt, soft.Options{Native: true, Workers: 3})
+	one, three := softRuntime(tt, soft.Options{Native: debug.Native(), Workers: 1}), softRuntime(tt, soft.Options{Native: debug.Native(), Workers: 3})
 	rapid.Check(tt, func(t *rapid.T) {
 		p := drawProgram(t, kindOf{steps: 16})
 		in := copies(p.inputs)
