@@ -5,6 +5,7 @@
 # make staticcheck                                                     Go; fetches the tool through the module proxy
 # make test-full  the deeper tests: test-exact, test-shuffle,          Go, g++
 #                 test-race, test-asan; each is a target of its own
+# make test-darwin the Apple GPU's driver on a fake Metal              Go, clang-16, GNUstep (docs/apple.md)
 # make golden     every call recorded from MLX, GOLDEN=DIR for a       Go, g++
 #                 folder other than the repository's own
 # make demo       fine-tunes the bundled model and proves it           Go, g++
@@ -29,7 +30,7 @@ PEERS ?= $(HOME)/.cache/ftmetal-peers
 FUZZTIME ?= 30s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan golden demo bench bench-peers fuzz plans generate
+.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan test-darwin golden demo bench bench-peers fuzz plans generate
 
 all: check test
 
@@ -73,6 +74,12 @@ test-asan:
 	CGO_CXXFLAGS="-g -fsanitize=address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined" \
 	  CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 $(GO) test -asan -timeout 40m \
 	  -skip KernelsNativeElsewhere ./metal/soft
+
+# The fake Metal ends the process on a misuse of Metal. CC links too: Go takes CXX where C++ is among the packages.
+test-darwin: export CC = $(abspath metal/darwin/fake/fakecc)
+test-darwin:
+	$(GO) test -tags metalfake -ldflags=-extld=$(CC) ./metal/darwin
+	FTMETAL_DEVICE=metal $(GO) test -tags metalfake -ldflags=-extld=$(CC) -run Golden ./graph
 
 golden:
 	FTMETAL_GOLDEN=$(abspath $(GOLDEN)) $(GO) test -count=1 -v -run 'Golden|Parity' ./graph ./models ./cmd/ftmetal | grep -v '^=== \|^ *--- PASS'
