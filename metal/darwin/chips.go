@@ -1,11 +1,6 @@
 package darwin
 
-import (
-	"strings"
-	"time"
-
-	"github.com/ftmetal/ftmetal/metal"
-)
+import "strings"
 
 // Chip is what a GPU can do at most: its roofline.
 type Chip struct {
@@ -33,19 +28,4 @@ func ChipOf(name string) (chip Chip, known bool) {
 		}
 	}
 	return Chip{name, chips[0].TFLOPS, chips[0].Bandwidth}, false
-}
-
-// Share of the rates that an ordinary kernel reaches, for estimates that err on
-// the long side, and the time a launch takes of itself.
-const (
-	reachedFLOPS     = 0.4
-	reachedBandwidth = 0.5
-	launch           = 4 * time.Microsecond
-)
-
-// estimate is how long op takes on the GPU.
-func (c Chip) estimate(op *metal.Dispatch) time.Duration {
-	compute := float64(op.FLOPs) / (c.TFLOPS * 1e12 * reachedFLOPS)
-	memory := float64(op.Traffic()) / (c.Bandwidth * 1e9 * reachedBandwidth)
-	return launch + time.Duration(max(compute, memory)*float64(time.Second))
 }

@@ -1,3 +1,5 @@
+//go:build darwin || metalfake
+
 package darwin
 
 import "github.com/ftmetal/ftmetal/metal"

@@ -203,3 +203,15 @@ func (l *libraries) close() {
 		}
 	}
 }
+
+// stemOf is the file that has the kernel called name: the longest stem that the
+// name begins with; "" for none.
+func stemOf(stems []string, name string) string {
+	best := ""
+	for _, s := range stems {
+		if len(s) > len(best) && (name == s || strings.HasPrefix(name, s+"_")) {
+			best = s
+		}
+	}
+	return best
+}

@@ -86,15 +86,3 @@ func Stems() []string {
 	slices.Sort(files)
 	return files
 }
-
-// stemOf is the file that has the kernel called name: the longest stem that the
-// name begins with; "" for none.
-func stemOf(stems []string, name string) string {
-	best := ""
-	for _, s := range stems {
-		if len(s) > len(best) && (name == s || strings.HasPrefix(name, s+"_")) {
-			best = s
-		}
-	}
-	return best
-}

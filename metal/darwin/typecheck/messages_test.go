@@ -28,9 +28,6 @@ var beyond = map[string]string{
 	"fileURLWithPath:":               "(string) object",
 }
 
-// message is what one objc.Call sends: the selector, and the types.
-type message struct{ selector, types string }
-
 // signatures are the messages that darwinkit's generated methods send.
 func signatures(pkgs map[string]*pkg) map[string]map[string]bool {
 	known := map[string]map[string]bool{}
