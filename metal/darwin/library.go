@@ -4,6 +4,7 @@ package darwin
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"unsafe"
 
