@@ -17,7 +17,8 @@ import (
 type Array struct {
 	shape []int
 	dtype metal.DType
-	weak  bool // a Go scalar: adopts the dtype of what it meets
+	weak  bool    // a Go scalar: adopts the dtype of what it meets
+	exact float64 // the value of a Go float, where its dtype rounds it
 	node  *node
 	index int // which output of node
 	data  *data

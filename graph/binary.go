@@ -22,7 +22,15 @@ func (op binary) VJP(c *Cotangents) []*Array {
 	if grads == nil {
 		return []*Array{nil, nil}
 	}
-	ga, gb := grads(c.In[0], c.In[1], c.Out[0], c.Cot[0], c.Want)
+	g := c.Cot[0]
+	complex := g.dtype == metal.Complex64
+	if complex {
+		g = Conj(g)
+	}
+	ga, gb := grads(c.In[0], c.In[1], c.Out[0], g, c.Want)
+	if complex {
+		return []*Array{when(ga != nil, func() *Array { return Conj(ga) }), when(gb != nil, func() *Array { return Conj(gb) })}
+	}
 	return []*Array{ga, gb}
 }
 
@@ -33,6 +41,7 @@ func (op binary) apply(x, y any) *Array {
 	if op.rule == toFloat {
 		dt = atLeastFloat(dt)
 	}
+	check(dt != metal.Complex64 || kernels.OfComplex(string(op.op)), op.String(), "not defined for complex64")
 	shape := broadcastShapes(op.String(), a.shape, b.shape)
 	a, b = BroadcastTo(castScalar(a, dt), shape), BroadcastTo(castScalar(b, dt), shape)
 	weak := a.weak && b.weak
@@ -60,7 +69,10 @@ func resultType(a, b *Array) metal.DType {
 // castScalar is AsType that makes a constant of a constant scalar, so that a Go
 // number costs no dispatch.
 func castScalar(a *Array, dt metal.DType) *Array {
-	if a.dtype != dt && a.node == nil && a.data != nil && a.data.host != nil && a.Size() == 1 {
+	if a.dtype != dt && a.dtype != metal.Complex64 && a.node == nil && a.data != nil && a.data.host != nil && a.Size() == 1 {
+		if dt == metal.Float64 && a.exact != 0 {
+			return Scalar(a.exact, dt)
+		}
 		return FromBytes(encodeScalar(decodeFloats(a.data.host, a.dtype)[0], dt), dt, a.shape...)
 	}
 	return AsType(a, dt)
@@ -100,6 +112,9 @@ var binaryGrads = map[kernels.BinaryOp]func(a, b, y, g *Array, want []bool) (*Ar
 		return Multiply(g, AsType(Less(a, b), g.dtype)), Multiply(g, AsType(GreaterEqual(a, b), g.dtype))
 	},
 	kernels.LogAddExp: func(a, b, y, g *Array, want []bool) (*Array, *Array) {
+		if g.dtype == metal.Complex64 { // has no Sigmoid
+			return Multiply(g, Exp(Subtract(a, y))), Multiply(g, Exp(Subtract(b, y)))
+		}
 		s := Sigmoid(Subtract(a, b))
 		return Multiply(g, s), Multiply(g, Sigmoid(Subtract(b, a)))
 	},

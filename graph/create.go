@@ -12,7 +12,7 @@ import (
 
 // Element is a Go type that an array can be made from.
 type Element interface {
-	bool | uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32 | float64
+	bool | uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32 | float64 | complex64
 }
 
 // FromSlice is an array with a copy of values, in row-major order. Without a
@@ -71,6 +71,8 @@ func dtypeOf[T Element]() metal.DType {
 		return metal.Int64
 	case float32:
 		return metal.Float32
+	case complex64:
+		return metal.Complex64
 	}
 	return metal.Float64
 }
@@ -145,7 +147,9 @@ func asArray(op string, v any) *Array {
 		check(x != nil, op, "operand is nil")
 		return x
 	case float64:
-		return weak(x, metal.Float32)
+		a := weak(x, metal.Float32)
+		a.exact = x
+		return a
 	case float32:
 		return weak(float64(x), metal.Float32)
 	case int:
@@ -155,6 +159,12 @@ func asArray(op string, v any) *Array {
 			return weak(1, metal.Bool)
 		}
 		return weak(0, metal.Bool)
+	case complex64:
+		return asArray(op, complex128(x))
+	case complex128:
+		a := Reshape(FromSlice([]complex64{complex64(x)}), []int{}...)
+		a.weak = true
+		return a
 	}
 	fail(op, "operand is a %s, want *Array or a Go scalar", fmt.Sprintf("%T", v))
 	return nil

@@ -22,13 +22,14 @@ func Trunc(a *Array) *Array {
 // Mirrors mx.round.
 func RoundTo(a *Array, decimals int) *Array {
 	present("RoundTo", a)
-	if decimals == 0 || (decimals > 0 && !a.dtype.IsFloat()) {
+	whole := kind(a.dtype) < 2
+	if decimals == 0 || (decimals > 0 && whole) {
 		return Round(a)
 	}
 	scale := float32(math.Pow(10, float64(decimals)))
 	dt := atLeastFloat(a.dtype)
 	r := Multiply(Round(Multiply(AsType(a, dt), Scalar(float64(scale), dt))), Scalar(float64(1/scale), dt))
-	if a.dtype.IsFloat() {
+	if !whole {
 		return r
 	}
 	return AsType(AsType(Round(r), metal.Int64), a.dtype) // wraps
@@ -50,6 +51,7 @@ func Radians(a *Array) *Array {
 // Mirrors mx.nan_to_num.
 func NanToNum(a *Array, nan, posInf, negInf float64) *Array {
 	present("NanToNum", a)
+	check(a.dtype != metal.Complex64, "NanToNum", "not defined for complex64")
 	if !a.dtype.IsFloat() {
 		return a
 	}

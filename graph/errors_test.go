@@ -23,7 +23,7 @@ func TestMistakesNameOpShapesAndLine(t *testing.T) {
 		{"Add", "operand is a string, want *Array or a Go scalar", func() { graph.Add(at(2), "1") }},
 		{"Matmul", "shapes [2 3] and [4 5] do not match: the last axis of the first must be the second to last of the second",
 			func() { graph.Matmul(at(2, 3), at(4, 5)) }},
-		{"Matmul", "operands are int32[2 2] and int32[2 2], want float32, float16 or bfloat16", func() { graph.Matmul(whole(2, 2), whole(2, 2)) }},
+		{"Matmul", "operands are int32[2 2] and int32[2 2], want floating-point or complex numbers", func() { graph.Matmul(whole(2, 2), whole(2, 2)) }},
 		{"RMSNorm", "w has shape [4], want [3]", func() { graph.RMSNorm(at(2, 3), at(4), 1e-5) }},
 		{"RMSNorm", "operand is int32[2 3], want float32, float16 or bfloat16", func() { graph.RMSNorm(whole(2, 3), nil, 1e-5) }},
 		{"LayerNorm", "parameter has shape [2], want [3]", func() { graph.LayerNorm(at(2, 3), at(2), nil, 1e-5) }},
@@ -48,7 +48,7 @@ func TestMistakesNameOpShapesAndLine(t *testing.T) {
 		{"RandomBits", "key is float32[2], want uint32 [2]", func() { graph.RandomBits([]int{3}, at(2)) }},
 		{"FromSlice", "3 values do not fill shape [2 2]", func() { graph.FromSlice([]float32{1, 2, 3}, 2, 2) }},
 		{"VJP", "cotangent 0 has shape [3], its output [2]", func() { graph.VJP(func(a arrays) arrays { return a }, in(at(2)), in(at(3))) }},
-		{"ValueAndGrad", "argument 0 is int32[2]: only floating-point arrays have gradients", func() {
+		{"ValueAndGrad", "argument 0 is int32[2]: only floating-point and complex arrays have gradients", func() {
 			graph.Grad(func(a arrays) *graph.Array { return graph.Sum(a[0], nil, false) })(in(whole(2)))
 		}},
 		{"ArgSort", "axis 1 is out of range for 1 axes", func() { graph.ArgSort(at(3), 1) }},
@@ -75,13 +75,14 @@ func TestMistakesNameOpShapesAndLine(t *testing.T) {
 // lowered.
 func TestWhatKernelsRefuseIsAnError(t *testing.T) {
 	ctx := context.Background()
-	double := graph.FromSlice([]float64{1, 2})
-	err := graph.Eval(ctx, graph.Exp(double))
-	require.ErrorContains(t, err, "graph: Exp: dtype float64 is not supported")
-	err = graph.Eval(ctx, graph.Sum(double, nil, false))
-	require.ErrorContains(t, err, "graph: Sum[0]: dtype float64 is not supported")
-	_, err = graph.Compile(func(a arrays) arrays { return arrays{graph.Where(graph.Less(a[0], 1.0), a[0], a[0])} }, graph.CompileOptions{}).Plan(in(double))
-	require.ErrorContains(t, err, "graph: Less: dtype float64 is not supported")
+	low := func(dt metal.DType) *graph.Array {
+		a := graph.Ones([]int{2, 2}, dt)
+		return graph.MatmulLowRank(a, a, a, a, 1)
+	}
+	err := graph.Eval(ctx, low(metal.Float64))
+	require.ErrorContains(t, err, "graph: MatmulLowRank: Gemm: dtype float64 is not supported")
+	_, err = graph.Compile(func(a arrays) arrays { return arrays{low(metal.Complex64)} }, graph.CompileOptions{}).Plan(in())
+	require.ErrorContains(t, err, "graph: MatmulLowRank: Gemm: dtype complex64 is not supported")
 	many := graph.Reshape(graph.Arange(0, 2592, 1, metal.Int32), 2, 3, 2, 3, 2, 3, 2, 3, 2)
 	err = graph.Eval(ctx, graph.Abs(graph.Transpose(many, 8, 6, 4, 2, 0, 7, 5, 3, 1)))
 	require.ErrorContains(t, err, "graph: Abs: 9 axes of shape [2 2 2 2 2 3 3 3 3] cannot be merged to 8")

@@ -110,6 +110,9 @@ func (b *binding) close() {
 // dispatch list. args holds the data of the plan's arguments; shared, if not
 // nil, lends the arena.
 func (p *Plan) bind(rt *Runtime, args []*data, shared *Arena) (*binding, error) {
+	if p.double != "" && !rt.Device.Info().Float64 {
+		return nil, fmt.Errorf("graph: %s: dtype float64 is not supported by %s; float32 is", p.double, rt.Device.Info().Name)
+	}
 	b := &binding{rt: rt}
 	where := make([]metal.View, len(p.slots))
 	if shared != nil {

@@ -87,7 +87,7 @@ func valueAndGrad(fn func([]*Array) []*Array, wide bool) func([]*Array) (outputs
 		present("ValueAndGrad", args...)
 		traced := make([]*Array, len(args))
 		for i, a := range args {
-			check(a.dtype.IsFloat(), "ValueAndGrad", "argument %d is %s: only floating-point arrays have gradients", i, a)
+			check(hasGradient(a.dtype), "ValueAndGrad", "argument %d is %s: only floating-point and complex arrays have gradients", i, a)
 			traced[i] = trace(a, wide)
 		}
 		outputs := outputsOf("ValueAndGrad", fn, traced)
@@ -156,7 +156,7 @@ func pullBackNode(n *node, cots map[*Array]*Array, isPrimal map[*Array]bool, bet
 		return
 	}
 	for i, x := range n.in {
-		c.Want[i] = x.node != nil && x.dtype.IsFloat() && contains(between, x.node)
+		c.Want[i] = x.node != nil && hasGradient(x.dtype) && contains(between, x.node)
 	}
 	if !slices.Contains(c.Want, true) {
 		return
@@ -175,7 +175,7 @@ func pullBackNode(n *node, cots map[*Array]*Array, isPrimal map[*Array]bool, bet
 // that asks for it.
 func gradDType(a *Array) metal.DType {
 	if a.node != nil {
-		if t, ok := a.node.op.(tracer); ok && t.wide {
+		if t, ok := a.node.op.(tracer); ok && t.wide && a.dtype.Size() < 8 {
 			return metal.Float32
 		}
 	}

@@ -77,7 +77,6 @@ func MoveAxis(a *Array, from, to int) *Array {
 func (gather) String() string { return "Gather" }
 
 func (gather) Lower(l *Lowering, in, out []kernels.Tensor) {
-	l.wantReal(in[0])
 	kernels.Gather(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0])
 }
 
@@ -92,7 +91,6 @@ type scatterAdd struct{}
 func (scatterAdd) String() string { return "ScatterAdd" }
 
 func (scatterAdd) Lower(l *Lowering, in, out []kernels.Tensor) {
-	l.wantReal(in[1])
 	n := in[0].Size()
 	ids, rows := l.Contiguous(in[0]), l.Contiguous(in[1])
 	width := sizeOf(out[0].Shape[1:])
@@ -124,7 +122,6 @@ func TakeAlongAxis(a, indices *Array, axis int) *Array {
 func (op gatherAxis) String() string { return fmt.Sprintf("GatherAxis[%d]", op.axis) }
 
 func (op gatherAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
-	l.wantReal(in[0])
 	kernels.GatherAxis(l, l.Contiguous(in[0]), l.Contiguous(in[1]), out[0], op.axis)
 }
 
@@ -154,7 +151,6 @@ func PutAlongAxis(a, indices, values *Array, axis int) *Array {
 func (op scatterAxis) String() string { return fmt.Sprintf("ScatterAxis[%d add=%v]", op.axis, op.add) }
 
 func (op scatterAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
-	l.wantReal(in[0])
 	kernels.Copy(l, in[0], out[0])
 	kernels.ScatterAxis(l, op.add, l.Contiguous(in[1]), l.Contiguous(in[2]), out[0], op.axis)
 }

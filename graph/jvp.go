@@ -61,7 +61,7 @@ func (p *pusher) tangent(a *Array) *Array {
 		return t
 	}
 	var t *Array
-	if a.node != nil && a.dtype.IsFloat() && p.dependent[a.node] {
+	if a.node != nil && hasGradient(a.dtype) && p.dependent[a.node] {
 		if op, ok := a.node.op.(forwardOp); ok {
 			t = op.JVP(&Tangents{In: a.node.in, Out: a.node.out, Output: a.index, tangent: p.tangent})
 		} else {
@@ -84,7 +84,7 @@ func (p *pusher) transposed(a *Array) *Array {
 	c := &Cotangents{In: n.in, Out: n.out, Cot: make([]*Array, len(n.out)), Want: make([]bool, len(n.in))}
 	for i, x := range n.in {
 		_, primal := p.known[x]
-		c.Want[i] = x.dtype.IsFloat() && (primal || x.node != nil && p.dependent[x.node])
+		c.Want[i] = hasGradient(x.dtype) && (primal || x.node != nil && p.dependent[x.node])
 	}
 	if !slices.Contains(c.Want, true) {
 		return nil

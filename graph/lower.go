@@ -262,13 +262,6 @@ func (l *Lowering) refusing(op string, emit func()) {
 	emit()
 }
 
-// wantReal refuses dtypes that no device computes with yet.
-func (l *Lowering) wantReal(t kernels.Tensor) {
-	if t.DType == metal.Float64 || t.DType == metal.Complex64 {
-		l.fail(l.label, "dtype %s is not supported", t.DType)
-	}
-}
-
 // fail panics with an *Error about the node at hand.
 func (l *Lowering) fail(op, format string, args ...any) {
 	panic(&Error{Op: op, Msg: fmt.Sprintf(format, args...), Site: siteOf(l.at)})

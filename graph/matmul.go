@@ -18,7 +18,10 @@ func Matmul(a, b *Array) *Array {
 	present("Matmul", a, b)
 	check(len(a.shape) > 0 && len(b.shape) > 0, "Matmul", "operands have shapes %v and %v, want at least one axis each", a.shape, b.shape)
 	dt := Promote(a.dtype, b.dtype)
-	check(dt.IsFloat() && dt != metal.Float64, "Matmul", "operands are %s and %s, want float32, float16 or bfloat16", a, b)
+	if dt == metal.Complex64 {
+		return complexMatmul(a, b)
+	}
+	check(dt.IsFloat(), "Matmul", "operands are %s and %s, want floating-point or complex numbers", a, b)
 	a, b = AsType(a, dt), AsType(b, dt)
 	row, col := len(a.shape) == 1, len(b.shape) == 1
 	if row {

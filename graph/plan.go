@@ -18,6 +18,7 @@ type Plan struct {
 	args    []*Array
 	outputs []kernels.Tensor // where each output lies, in terms of slots
 	consts  int64
+	double  string // an op that computes in float64; "" if none does
 
 	// ArenaBytes is the memory that all temporaries need together.
 	ArenaBytes int64
@@ -50,6 +51,11 @@ func newPlan(outputs, args []*Array, donate map[int]int) *Plan {
 		kernels.Copy(l, c.from, c.to) // nothing for an empty array
 	}
 	p.list, p.labels, p.slots = l.list, l.labels, l.slots
+	for i, d := range p.list {
+		if strings.HasSuffix(d.Kernel, "_f64") || strings.Contains(d.Kernel, "_f64_") {
+			p.double = p.labels[i]
+		}
+	}
 	p.shareDonated(len(p.list) - body)
 	p.ArenaBytes = planMemory(p.list, p.slots)
 	for _, s := range p.slots {

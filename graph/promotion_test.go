@@ -34,11 +34,10 @@ func loadPromotion(t *testing.T) promotionTable {
 	return table
 }
 
-// outside reports whether the engine leaves a dtype out: float64 and complex64
-// are not on Apple's GPUs.
+// outside reports whether the engine leaves a dtype out.
 func outside(names ...string) bool {
 	for _, n := range names {
-		if n == "float64" || n == "complex64" || strings.HasPrefix(n, "error") {
+		if n == "float64" || strings.HasPrefix(n, "error") {
 			return true
 		}
 	}
@@ -93,7 +92,8 @@ func goScalar(s string) (v any, ok bool) {
 	case s == "True":
 		return true, true
 	case strings.HasSuffix(s, "j"):
-		return nil, false
+		c, err := strconv.ParseComplex(strings.TrimSuffix(s, "j")+"i", 128)
+		return c, err == nil
 	case strings.Contains(s, "."):
 		f, err := strconv.ParseFloat(s, 64)
 		return f, err == nil

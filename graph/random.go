@@ -34,7 +34,7 @@ func Split(key *Array, n int) *Array { return RandomBits([]int{n, 2}, key) }
 
 // Uniform is uniformly distributed in [lo, hi). Mirrors mx.random.uniform.
 func Uniform(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
-	check(dt.IsFloat(), "Uniform", "dtype %s, want floating point", dt)
+	check(dt.IsFloat() && dt != metal.Float64, "Uniform", "dtype %s, want float32, float16 or bfloat16", dt)
 	u := Divide(AsType(RandomBits(shape, key), metal.Float32), 4294967295.0)
 	u = AsType(Minimum(u, belowOne(dt)), dt)
 	l, h := AsType(asArray("Uniform", lo), dt), AsType(asArray("Uniform", hi), dt)
@@ -53,8 +53,13 @@ func belowOne(dt metal.DType) float64 {
 }
 
 // Normal is normally distributed with mean loc and standard deviation scale,
-// numbers or arrays that broadcast to shape. Mirrors mx.random.normal.
+// numbers or arrays that broadcast to shape. The parts of complex64 have half the
+// variance each. Mirrors mx.random.normal.
 func Normal(shape []int, dt metal.DType, loc, scale any, key *Array) *Array {
+	if dt == metal.Complex64 { // parts of variance 1/2
+		pairs := Normal(append(append([]int{}, shape...), 2), metal.Float32, 0.0, math.Sqrt(0.5), key)
+		return spread("Normal", Reshape(View(pairs, dt), shape...), loc, scale)
+	}
 	u := Uniform(float64(math.Nextafter32(-1, 0)), 1.0, shape, metal.Float32, key)
 	return spread("Normal", AsType(Multiply(math.Sqrt2, ErfInv(u)), dt), loc, scale)
 }

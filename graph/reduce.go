@@ -30,7 +30,7 @@ func (op reduce) VJP(c *Cotangents) []*Array {
 		m := AsType(Equal(x, y), g.dtype)
 		return []*Array{Multiply(m, Divide(g, Sum(m, op.axes, true)))}
 	case kernels.Prod:
-		return []*Array{prodGrad(x, g, op.axes)}
+		return []*Array{conjugated(g, func(g *Array) *Array { return prodGrad(x, g, op.axes) })}
 	}
 	return []*Array{nil}
 }
@@ -204,7 +204,11 @@ func Var(a *Array, axes []int, keepDims bool, ddof int) *Array {
 	present("Var", a)
 	a = AsType(a, atLeastFloat(a.dtype))
 	n := reducedCount(a, axes)
-	d := Square(Subtract(a, Mean(a, axes, true)))
+	d := Subtract(a, Mean(a, axes, true))
+	if d.dtype == metal.Complex64 {
+		d = Abs(d)
+	}
+	d = Square(d)
 	return Multiply(Sum(d, axes, keepDims), 1/max(n-float64(ddof), 0))
 }
 
@@ -223,7 +227,6 @@ type argReduce struct {
 func (op argReduce) String() string { return fmt.Sprintf("%s[%d]", op.op, op.axis) }
 
 func (op argReduce) Lower(l *Lowering, in, out []kernels.Tensor) {
-	l.wantReal(in[0])
 	kernels.ArgReduce(l, op.op, l.Contiguous(in[0]), out[0], op.axis)
 }
 
@@ -231,6 +234,9 @@ func (op argReduce) apply(a *Array, axis int, keep bool) *Array {
 	axis = normAxis(string(op.op), axis, len(a.shape))
 	check(a.shape[axis] > 0, string(op.op), "axis %d of %v is empty", axis, a.shape)
 	op.axis = axis
+	if isWide(a.dtype) {
+		a = extremeKey(op.op, a)
+	}
 	shape := slices.Clone(a.shape)
 	shape[axis] = 1
 	r := apply1(op, shape, metal.Uint32, a)
@@ -262,7 +268,12 @@ type softmax struct{}
 func Softmax(a *Array, axes ...int) *Array {
 	present("Softmax", a)
 	a = AsType(a, atLeastFloat(a.dtype))
-	wantFloat("Softmax", a)
+	if isWide(a.dtype) {
+		if len(axes) == 0 {
+			axes = nil
+		}
+		return wideSoftmax(a, axes)
+	}
 	last := len(a.shape) - 1
 	if len(axes) == 1 && normAxis("Softmax", axes[0], len(a.shape)) == last {
 		return apply1(softmax{}, a.shape, a.dtype, a)
@@ -309,7 +320,9 @@ func LogSumExp(a *Array, axes []int, keepDims bool) *Array {
 	present("LogSumExp", a)
 	checkReduced("LogSumExp", a, axes)
 	a = AsType(a, atLeastFloat(a.dtype))
-	wantFloat("LogSumExp", a)
+	if isWide(a.dtype) {
+		return wideLogSumExp(a, axes, keepDims)
+	}
 	f := foldOf("LogSumExp", a.shape, axes)
 	return f.shaped(apply1(logSumExp{}, append(slices.Clone(f.short), 1), a.dtype, f.rows(a)), keepDims)
 }

@@ -23,6 +23,9 @@ type scan struct {
 // CumSum is the running sum along axis; bool counts in int32. Mirrors mx.cumsum and mx.cumulative_sum.
 func CumSum(a *Array, axis int, o ScanOptions) *Array {
 	present("CumSum", a)
+	if a.dtype == metal.Complex64 {
+		return byParts(a, func(part *Array) *Array { return CumSum(part, axis, o) })
+	}
 	if a.dtype == metal.Bool {
 		a = AsType(a, metal.Int32)
 	}
@@ -59,7 +62,7 @@ func CumMin(a *Array, axis int, o ScanOptions) *Array {
 func LogCumSumExp(a *Array, axis int, o ScanOptions) *Array {
 	present("LogCumSumExp", a)
 	op := kernels.LogCumSumExp
-	if !a.dtype.IsFloat() {
+	if kind(a.dtype) < 2 {
 		op = kernels.CumMax
 	}
 	return scan{op: op, ScanOptions: o}.apply(a, axis)
@@ -67,6 +70,9 @@ func LogCumSumExp(a *Array, axis int, o ScanOptions) *Array {
 
 func (op scan) apply(a *Array, axis int) *Array {
 	op.axis = normAxis(string(op.op), axis, len(a.shape))
+	if isWide(a.dtype) {
+		return op.doubled(a)
+	}
 	return apply1(op, a.shape, a.dtype, a)
 }
 

@@ -25,6 +25,9 @@ func ArgSort(a *Array, axis int) *Array {
 	if axis != last {
 		return SwapAxes(ArgSort(SwapAxes(a, axis, last), last), axis, last)
 	}
+	if isWide(a.dtype) {
+		a = orderKey(a)
+	}
 	return apply1(argSort{}, a.shape, metal.Uint32, a)
 }
 
@@ -80,7 +83,11 @@ func SearchSorted(sorted, values *Array, right bool) *Array {
 	present("SearchSorted", sorted, values)
 	check(len(sorted.shape) == 1, "SearchSorted", "sequence has shape %v, want one axis", sorted.shape)
 	dt := resultType(sorted, values)
-	return apply1(searchSorted{right: right}, values.shape, metal.Uint32, AsType(sorted, dt), AsType(values, dt))
+	sorted, values = AsType(sorted, dt), AsType(values, dt)
+	if isWide(dt) {
+		sorted, values = orderKey(sorted), orderKey(values)
+	}
+	return apply1(searchSorted{right: right}, values.shape, metal.Uint32, sorted, values)
 }
 
 // Median is the middle element over axes (nil: all), or the mean of the middle

@@ -29,11 +29,15 @@ func (op unary) Lower(l *Lowering, in, out []kernels.Tensor) {
 }
 
 func (op unary) VJP(c *Cotangents) []*Array {
+	x, y, g := c.In[0], c.Out[0], c.Cot[0]
+	if pull := complexUnaryGrads[op.op]; pull != nil && x.dtype == metal.Complex64 {
+		return []*Array{pull(x, g)}
+	}
 	grad := unaryGrads[op.op]
 	if grad == nil {
 		return []*Array{nil}
 	}
-	return []*Array{grad(c.In[0], c.Out[0], c.Cot[0])}
+	return []*Array{conjugated(g, func(g *Array) *Array { return grad(x, y, g) })}
 }
 
 func (op unary) apply(v any) *Array {
@@ -45,6 +49,12 @@ func (op unary) apply(v any) *Array {
 		a = AsType(a, dt)
 	case toBool:
 		dt = metal.Bool
+	}
+	if a.dtype == metal.Complex64 {
+		check(kernels.OfComplex(string(op.op)), op.String(), "not defined for complex64")
+		if op.op == kernels.Abs || op.op == kernels.Real || op.op == kernels.Imag {
+			dt = metal.Float32
+		}
 	}
 	return apply1(op, a.shape, dt, a)
 }
@@ -82,7 +92,12 @@ var unaryGrads = map[kernels.UnaryOp]func(x, y, g *Array) *Array{
 	kernels.Cosh:    func(x, y, g *Array) *Array { return Multiply(g, Sinh(x)) },
 	kernels.Tanh:    func(x, y, g *Array) *Array { return Divide(g, Square(Cosh(x))) }, // 1-y² would cancel
 	kernels.ArcSinh: func(x, y, g *Array) *Array { return Multiply(g, Rsqrt(Add(Square(x), 1.0))) },
-	kernels.ArcCosh: func(x, y, g *Array) *Array { return Multiply(g, Rsqrt(Subtract(Square(x), 1.0))) },
+	kernels.ArcCosh: func(x, y, g *Array) *Array {
+		if x.dtype == metal.Complex64 { // the root of the product has another sign on the left
+			return Divide(g, Multiply(Sqrt(Add(x, 1.0)), Sqrt(Subtract(x, 1.0))))
+		}
+		return Multiply(g, Rsqrt(Subtract(Square(x), 1.0)))
+	},
 	kernels.ArcTanh: func(x, y, g *Array) *Array { return Divide(g, Subtract(1.0, Square(x))) },
 }
 
@@ -214,7 +229,14 @@ func IsNegInf(a any) *Array { return unary{kernels.IsNegInf, toBool}.predicate(a
 // predicate answers for integers and bool without a kernel: they are finite.
 func (op unary) predicate(v any) *Array {
 	a := asArray(op.String(), v)
-	if !a.dtype.IsFloat() {
+	if a.dtype == metal.Complex64 {
+		switch op.op {
+		case kernels.IsPosInf:
+			return Equal(a, math.Inf(1))
+		case kernels.IsNegInf:
+			return Equal(a, math.Inf(-1))
+		}
+	} else if !a.dtype.IsFloat() {
 		return Full(a.shape, map[bool]float64{true: 1}[op.op == kernels.IsFinite], metal.Bool)
 	}
 	return op.apply(a)
@@ -233,7 +255,8 @@ func Gelu(a *Array) *Array {
 type asType struct{}
 
 // AsType converts a to dt: floats truncate toward zero to integers, anything
-// but zero is true. Mirrors array.astype.
+// but zero is true, a complex number loses its imaginary part. Mirrors
+// array.astype and mx.astype.
 func AsType(a *Array, dt metal.DType) *Array {
 	present("AsType", a)
 	if a.dtype == dt {

@@ -40,6 +40,9 @@ const (
 var binaryOps = []BinaryOp{Add, Subtract, Multiply, Divide, FloorDivide, Remainder, Power, Maximum, Minimum, LogAddExp, ArcTan2, Equal, NotEqual,
 	Less, LessEqual, Greater, GreaterEqual, LogicalAnd, LogicalOr, BitwiseAnd, BitwiseOr, BitwiseXor, LeftShift, RightShift}
 
+// comparisons are the functions that write bool.
+var comparisons = []BinaryOp{Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual}
+
 // BinaryOps lists the functions, in the order of their codes.
 func BinaryOps() []BinaryOp { return slices.Clone(binaryOps) }
 
@@ -75,11 +78,14 @@ func Binary(e Emitter, op BinaryOp, a, b, out Tensor) {
 		return
 	}
 	code := slices.Index(binaryOps, op)
-	if code < 0 || !storable(a.DType) || a.DType != b.DType {
+	if code < 0 || a.DType != b.DType {
 		unsupported(string(op), a.DType)
 	}
 	kernel := name("binary", a.DType)
-	if slices.Contains([]BinaryOp{Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual}, op) && a.DType != metal.Bool {
+	switch {
+	case a.DType == metal.Complex64:
+		kernel = binaryComplex(op)
+	case a.DType != metal.Bool && slices.Contains(comparisons, op):
 		kernel = name("binary_compare", a.DType)
 	}
 	args := newBinaryArgs(out, a, b)

@@ -18,23 +18,25 @@ type copyArgs struct {
 }
 
 // Copy converts x to out's dtype, element by element; both have the same shape
-// and any strides. Floats truncate toward zero to integers.
+// and any strides. Floats truncate toward zero to integers; a complex number
+// that becomes a real one loses its imaginary part.
 func Copy(e Emitter, x, out Tensor) {
 	n := out.Size()
 	if n == 0 {
 		return
-	}
-	if !storable(x.DType) || !storable(out.DType) {
-		unsupported("Copy", x.DType)
 	}
 	shape, steps := collapse(out.Shape, x.Strides, out.Strides)
 	args := copyArgs{srcOffset: int64(x.Offset), dstOffset: int64(out.Offset), size: uint64(n), ndim: uint32(len(shape))}
 	for i, d := range shape {
 		args.shape[i], args.srcStrides[i], args.dstStrides[i] = u32(d), int64(steps[0][i]), int64(steps[1][i])
 	}
+	stem := "copy"
+	if x.DType == metal.Complex64 || out.DType == metal.Complex64 {
+		stem = "complex_copy"
+	}
 	grid, group := gridFor(n)
 	e.Emit(metal.Dispatch{
-		Kernel: "copy_" + x.DType.Suffix() + "_" + out.DType.Suffix(),
+		Kernel: name(name(stem, x.DType), out.DType),
 		In:     []metal.View{x.View}, Out: []metal.View{out.View},
 		Args: bytesOf(&args), Grid: grid, Group: group,
 		InPlace: []uint32{inPlaceMask(out, x)},
@@ -44,13 +46,15 @@ func Copy(e Emitter, x, out Tensor) {
 // IsIdentity reports whether d is a copy of elements onto themselves, which does
 // nothing.
 func IsIdentity(d *metal.Dispatch) bool {
-	if !strings.HasPrefix(d.Kernel, "copy_") || d.In[0] != d.Out[0] {
+	pair, ok := strings.CutPrefix(strings.TrimPrefix(d.Kernel, "complex_"), "copy_")
+	if !ok || d.In[0] != d.Out[0] {
 		return false
 	}
-	dtypes := strings.Split(strings.TrimPrefix(d.Kernel, "copy_"), "_")
+	dtypes := strings.Split(pair, "_")
 	args := (*copyArgs)(unsafe.Pointer(&d.Args[0]))
 	return len(dtypes) == 2 && dtypes[0] == dtypes[1] && args.srcOffset == args.dstOffset && args.srcStrides == args.dstStrides
 }
 
-// storable reports whether Metal has the type: all but float64 and complex64.
-func storable(dt metal.DType) bool { return dt != metal.Float64 && dt != metal.Complex64 }
+// ordinary reports whether every family of kernels has the type: all have but
+// float64 and complex64.
+func ordinary(dt metal.DType) bool { return dt != metal.Float64 && dt != metal.Complex64 }

@@ -1,6 +1,10 @@
 package kernels
 
-import "github.com/ftmetal/ftmetal/metal"
+import (
+	"math"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
 
 // fillArgs mirrors FillArgs of fill.h.
 type fillArgs struct {
@@ -34,12 +38,13 @@ func Arange(e Emitter, out Tensor, start, step float64) {
 	if n == 0 {
 		return
 	}
-	if !storable(out.DType) {
-		unsupported("Arange", out.DType)
-	}
 	args := fillArgs{size: uint64(n)}
-	args.startInt, args.startFloat = number(start)
-	args.stepInt, args.stepFloat = number(step)
+	if out.DType == metal.Float64 {
+		args.startInt, args.stepInt = int64(math.Float64bits(start)), int64(math.Float64bits(step))
+	} else {
+		args.startInt, args.startFloat = number(start)
+		args.stepInt, args.stepFloat = number(step)
+	}
 	grid, group := gridFor(n)
 	e.Emit(metal.Dispatch{
 		Kernel: name("fill", out.DType), Out: []metal.View{out.View},

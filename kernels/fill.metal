@@ -33,6 +33,12 @@ struct fill_value<bfloat> {
     return bfloat(fill_value<float>::at(a, i));
   }
 };
+template <>
+struct fill_value<float2> {
+  METAL_FUNC static float2 at(constant FillArgs& a, uint64_t i) {
+    return float2(fill_value<float>::at(a, i), 0.0f);
+  }
+};
 
 template <typename T>
 [[kernel]] void fill(
@@ -59,4 +65,5 @@ instantiate_kernel("fill_i64", fill, int64_t)
 instantiate_kernel("fill_f16", fill, half)
 instantiate_kernel("fill_bf16", fill, bfloat)
 instantiate_kernel("fill_f32", fill, float)
+instantiate_kernel("fill_c64", fill, float2)
 // clang-format on

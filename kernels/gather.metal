@@ -7,6 +7,9 @@
 #include "kernel.h"
 #include "gather.h"
 
+// Complex numbers are added as they are.
+template <> struct wrapping<float2> { typedef float2 type; };
+
 template <typename I>
 METAL_FUNC int64_t gather_row(I id, int64_t n) {
   int64_t r = int64_t(id);
@@ -132,4 +135,6 @@ instantiate_scatters(i64, int64_t)
 instantiate_scatters(f16, half)
 instantiate_scatters(bf16, bfloat)
 instantiate_scatters(f32, float)
+instantiate_gathers(c64, float2)
+instantiate_scatters(c64, float2)
 // clang-format on

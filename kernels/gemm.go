@@ -92,6 +92,13 @@ func Gemm(e Emitter, op GemmOp) {
 	if op.Alpha == 0 {
 		op.Alpha = 1
 	}
+	switch {
+	case op.A.DType == metal.Float64:
+		gemmDouble(e, op)
+		return
+	case !op.A.DType.IsFloat():
+		unsupported("Gemm", op.A.DType)
+	}
 	nd := len(op.A.Shape)
 	args := gemmArgs{m: u32(op.A.Shape[nd-2]), k: u32(op.A.Shape[nd-1]), n: u32(op.B.Shape[len(op.B.Shape)-1]), alpha: op.Alpha, beta: op.Beta}
 	args.lda, args.transA = matrixOf(op.A)

@@ -42,7 +42,7 @@ func Reduce(e Emitter, op ReduceOp, x, out Tensor, axes []int) {
 	if out.Size() == 0 {
 		return
 	}
-	if !storable(x.DType) {
+	if x.DType == metal.Complex64 && (op == All || op == Any) {
 		unsupported(string(op), x.DType)
 	}
 	axes = slices.Clone(axes)
@@ -110,6 +110,8 @@ func (r reduceRun) emit(src, dst metal.View, n, chunk int, fromWide, toWide bool
 	from, to := widened(r.dt, fromWide), widened(r.dt, toWide)
 	kernel := name("reduce", from)
 	switch {
+	case r.dt == metal.Complex64:
+		kernel = name("complex_reduce", from)
 	case from.Size() < to.Size():
 		kernel = name("reduce_partial", from)
 	case from.Size() > to.Size():

@@ -46,7 +46,7 @@ func Scan(e Emitter, op ScanOp, x, out Tensor, axis int, reverse, exclusive bool
 	if out.Size() == 0 {
 		return
 	}
-	if !storable(x.DType) || (op == LogCumSumExp && !x.DType.IsFloat()) {
+	if !ordinary(x.DType) || (op == LogCumSumExp && !x.DType.IsFloat()) {
 		unsupported(string(op), x.DType)
 	}
 	args := scanArgsOf(x, axis, reverse, exclusive)

@@ -22,7 +22,7 @@ func ArgSort(e Emitter, x, out Tensor) {
 	if out.Size() == 0 {
 		return
 	}
-	if !storable(x.DType) {
+	if !ordinary(x.DType) {
 		unsupported("ArgSort", x.DType)
 	}
 	u32(n - 1)
@@ -87,7 +87,7 @@ func SearchSorted(e Emitter, sequence, values, out Tensor, right bool) {
 	if out.Size() == 0 {
 		return
 	}
-	if !storable(values.DType) || sequence.DType != values.DType {
+	if !ordinary(values.DType) || sequence.DType != values.DType {
 		unsupported("SearchSorted", values.DType)
 	}
 	args := sortArgs{rows: uint64(values.Size()), n: uint64(sequence.Size()), right: flag(right)}

@@ -9,7 +9,7 @@ func Where(e Emitter, cond, a, b, out Tensor) {
 	if n == 0 {
 		return
 	}
-	if !storable(a.DType) || a.DType != b.DType || cond.DType != metal.Bool {
+	if a.DType != b.DType || cond.DType != metal.Bool {
 		unsupported("Where", a.DType)
 	}
 	args := newBinaryArgs(out, cond, a, b)

@@ -42,4 +42,5 @@ instantiate_kernel("ternary_where_i64", ternary_where, int64_t)
 instantiate_kernel("ternary_where_f16", ternary_where, half)
 instantiate_kernel("ternary_where_bf16", ternary_where, bfloat)
 instantiate_kernel("ternary_where_f32", ternary_where, float)
+instantiate_kernel("ternary_where_c64", ternary_where, float2)
 // clang-format on

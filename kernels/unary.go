@@ -70,20 +70,29 @@ type unaryArgs struct {
 }
 
 // Unary applies op to x, of any strides, into out, contiguous and of the same
-// dtype; predicates (IsNaN, …) of floats write bool.
+// dtype; predicates (IsNaN, …) of floats write bool. Of complex numbers, Abs and
+// the parts write float32.
 func Unary(e Emitter, op UnaryOp, x, out Tensor) {
-	n := out.Size()
-	if n == 0 {
+	if out.Size() == 0 {
+		return
+	}
+	if x.DType == metal.Complex64 {
+		unaryComplex(e, op, x, out)
 		return
 	}
 	code := slices.Index(unaryOps, op)
-	if code < 0 || !storable(x.DType) {
+	if code < 0 {
 		unsupported(string(op), x.DType)
 	}
 	kernel := name("unary", x.DType)
 	if op == IsNaN || op == IsInf || op == IsFinite || op == IsPosInf || op == IsNegInf {
 		kernel = name("unary_predicate", x.DType)
 	}
+	emitUnary(e, kernel, code, x, out)
+}
+
+func emitUnary(e Emitter, kernel string, code int, x, out Tensor) {
+	n := out.Size()
 	shape, steps := collapse(out.Shape, x.Strides)
 	args := unaryArgs{offset: int64(x.Offset), size: uint64(n), ndim: uint32(len(shape)), op: uint32(code)}
 	for i, d := range shape {

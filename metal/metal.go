@@ -80,6 +80,7 @@ type Info struct {
 	MemoryBytes int64  // memory it can address in all
 	HostMemory  bool   // whether Buffer.Bytes works
 	MaxBuffer   int64  // largest single buffer
+	Float64     bool   // whether there are kernels for float64; Metal has no such type
 }
 
 // Program is a list of dispatches made ready to run: names resolved, bindings

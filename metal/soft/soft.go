@@ -75,6 +75,7 @@ func (d *Device) Info() metal.Info {
 		MemoryBytes: memory,
 		HostMemory:  true,
 		MaxBuffer:   memory,
+		Float64:     true,
 	}
 }
 
