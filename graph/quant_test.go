@@ -61,6 +61,7 @@ func TestQuantizedGradients(t *testing.T) {
 	words, scales, biases := quantizedOf(affine4, 3, 32)
 	many, manyScales, manyBiases := quantizedOf(affine4, 2, 3, 32)
 	x, back, ids := rnd(-1, 1, 2, 32), rnd(-1, 1, 2, 3), ints(1, 0, 1)
+	low, up, mask := rnd(-1, 1, 32, 2), rnd(-1, 1, 2, 3), rnd(0, 1, 2, 32)
 	for _, c := range []gradCase{
 		{"dequantize", in(scales, biases), f2(func(s, b *graph.Array) *graph.Array { return graph.Dequantize(words, s, b, affine4, metal.Float32) })},
 		{"transposed", in(x, scales, biases), func(a arrays) arrays {
@@ -75,6 +76,21 @@ func TestQuantizedGradients(t *testing.T) {
 		{"gather", in(graph.Reshape(x, 2, 1, 32), manyScales, manyBiases), func(a arrays) arrays {
 			return in(graph.GatherQMM(a[0], many, a[1], a[2], ids, ints(0, 0, 1), true, affine4))
 		}},
+		{"low-rank update", in(x, low, up, scales, biases), func(a arrays) arrays {
+			return in(graph.QuantizedLoRALinear(a[0], words, a[3], a[4], a[1], a[2], a[0], 1.5, affine4))
+		}},
+		{"low-rank update, frozen", in(x, low, up), func(a arrays) arrays {
+			return in(graph.QuantizedLoRALinear(a[0], words, scales, biases, a[1], a[2], a[0], 1.5, affine4))
+		}},
+		{"low-rank update after dropout", in(x, low, up), func(a arrays) arrays {
+			return in(graph.QuantizedLoRALinear(a[0], words, scales, biases, a[1], a[2], graph.Multiply(a[0], mask), 1.5, affine4))
+		}},
+		{"cross-entropy", in(x, scales, biases), func(a arrays) arrays {
+			return in(graph.QuantizedLinearCrossEntropy(a[0], words, a[1], a[2], ints(2, -1), affine4))
+		}},
+		{"cross-entropy, frozen", in(x), f1(func(x *graph.Array) *graph.Array {
+			return graph.QuantizedLinearCrossEntropy(x, words, scales, biases, ints(2, 0), affine4)
+		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			graphtest.CheckGrad(t, c.fn, c.in...)
@@ -99,6 +115,36 @@ func TestQuantizedViews(t *testing.T) {
 		got := graph.GatherQMM(heads, words, scales, biases, nil, graph.Reshape(ids, 3, 1), false, as)
 		require.Equal(t, []int{3, 2, 9, 64}, got.Shape())
 		requireNear(t, graph.GatherMM(heads, dense, graph.FromSlice([]int32{0, 1, 0, 1, 0, 1}, 3, 2), graph.FromSlice([]int32{1, 1, 1, 1, 0, 0}, 3, 2)), got, 1e-5, "%v", as)
+	}
+}
+
+// TestQuantizedTraining holds the ops of a step on a quantised base against the
+// same ops on its dense matrix, in every mode.
+func TestQuantizedTraining(t *testing.T) {
+	low, up := rnd(-1, 1, 64, 4), rnd(-1, 1, 4, 40)
+	for _, as := range []graph.Quantization{{Bits: 4, GroupSize: 64}, {Bits: 3, GroupSize: 32}, {Mode: graph.QuantMXFP4}, {Mode: graph.QuantMXFP8}, {Mode: graph.QuantNVFP4}} {
+		words, scales, biases := quantizedOf(as, 40, 64)
+		dense := graph.Dequantize(words, scales, biases, as, metal.Float32)
+		for _, rows := range []int{1, 3, 33} {
+			targets := graph.Subtract(graph.Remainder(graph.Multiply(graph.Arange(0, float64(rows), 1, metal.Int32), 7), 41), 1)
+			x, g := rnd(-1, 1, rows, 64), rnd(-1, 1, rows, 40)
+			packed := func(a arrays) arrays {
+				return in(graph.QuantizedLoRALinear(a[0], words, scales, biases, a[1], a[2], a[0], 0.5, as),
+					graph.QuantizedLinearCrossEntropy(a[0], words, scales, biases, targets, as))
+			}
+			plain := func(a arrays) arrays {
+				return in(graph.LoRALinear(a[0], dense, a[1], a[2], a[0], 0.5), graph.LinearCrossEntropy(a[0], dense, targets))
+			}
+			cotangents := in(g, rnd(-1, 1, rows))
+			want, wantGrads := graph.VJP(plain, in(x, low, up), cotangents)
+			got, grads := graph.VJP(packed, in(x, low, up), cotangents)
+			for i := range want {
+				requireNear(t, want[i], got[i], 1e-5, "%v, %d rows, output %d", as, rows, i)
+			}
+			for i := range wantGrads {
+				requireNear(t, wantGrads[i], grads[i], 1e-5, "%v, %d rows, gradient %d", as, rows, i)
+			}
+		}
 	}
 }
 
@@ -175,6 +221,12 @@ func TestQuantizationMistakes(t *testing.T) {
 		"QuantizedMatmul: a row of 7 words is not a number of groups of 64 elements of 4 bits":                                             multiply(w, at(u32, 4, 7), scales, scales, graph.Quantization{}),
 		"QuantizedMatmul: x has shape [4 32] and w, of words [4 8] with 4 bits, [4 64]: with transpose=true the last axis of x must be 64": multiply(at(f32, 4, 32), words, scales, scales, graph.Quantization{}),
 		"QuantizedMatmul: operand is int32[4 64], want float32, float16 or bfloat16":                                                       multiply(at(metal.Int32, 4, 64), words, at(u8, 4, 2), nil, mx),
+		"QuantizedLoRALinear: a is [64 2] and b [3 4], want [in,R] and [R,out] for x [4 64] and words [4 8]": func() {
+			graph.QuantizedLoRALinear(w, words, scales, scales, at(f32, 64, 2), at(f32, 3, 4), w, 1, graph.Quantization{})
+		},
+		"QuantizedLinearCrossEntropy: h is [4 32] and w, of words [4 8] with 4 bits, [4 64], want [T,d] and [V,d]": func() {
+			graph.QuantizedLinearCrossEntropy(at(f32, 4, 32), words, scales, scales, ints(0, 1, 2, 3), graph.Quantization{})
+		},
 		"GatherQMM: indices are float32, want integers": func() {
 			graph.GatherQMM(w, words, scales, scales, nil, at(f32, 1), true, graph.Quantization{})
 		},

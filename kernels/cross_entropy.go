@@ -58,20 +58,45 @@ func CrossEntropyGrad(e Emitter, logits, targets, lse, g, out Tensor) {
 		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: 4 * int64(rows) * int64(n), InPlace: inPlace})
 }
 
+// projection is the weight w [V, D] of a vocabulary projection as the chunks use
+// it.
+type projection interface {
+	// vocabulary is V.
+	vocabulary() int
+	// logits writes x @ wᵀ to out, float32; of rows that are not wanted anything.
+	logits(e Emitter, x, out Tensor, wanted *WantedRows)
+	// times writes d @ w to out, of d's dtype.
+	times(e Emitter, d, out Tensor, wanted *WantedRows)
+}
+
+// denseProjection is a weight of h's dtype.
+type denseProjection struct{ w Tensor }
+
+func (p denseProjection) vocabulary() int { return p.w.Shape[0] }
+
+func (p denseProjection) logits(e Emitter, x, out Tensor, wanted *WantedRows) {
+	Gemm(e, GemmOp{A: x, B: transposed(p.w), C: out, Wanted: wanted})
+}
+
+func (p denseProjection) times(e Emitter, d, out Tensor, wanted *WantedRows) {
+	Gemm(e, GemmOp{A: d, B: p.w, C: out, Wanted: wanted})
+}
+
 // logitChunks walks over the rows of h @ wᵀ that count, a chunk at a time, in
 // memory that all chunks share. Those rows are moved to the front first, so that
 // the chunks behind the last of them take no time: how many they are is known
 // when the program runs.
 type logitChunks struct {
 	e                   Emitter
-	h, w                Tensor
+	h                   Tensor
+	head                projection
 	order, place, count Tensor     // see cross_entropy.metal
 	rows, targets       Tensor     // of the chunks: h and targets in their order
 	logits, d           metal.View // d holds dlogits; the logits themselves if h is float32
 }
 
-func newLogitChunks(e Emitter, h, w, targets Tensor, rows int, gradient bool) logitChunks {
-	c := logitChunks{e: e, h: h, w: w}
+func newLogitChunks(e Emitter, h Tensor, head projection, targets Tensor, rows int, gradient bool) logitChunks {
+	c := logitChunks{e: e, h: h, head: head}
 	t := h.Shape[0]
 	ints := func(n int) Tensor { return Scratch(e, metal.Int32, n) }
 	c.order, c.targets, c.place, c.count = ints(t), ints(t), ints(t), ints(1)
@@ -80,7 +105,7 @@ func newLogitChunks(e Emitter, h, w, targets Tensor, rows int, gradient bool) lo
 	e.Emit(metal.Dispatch{Kernel: "cross_entropy_order", In: []metal.View{targets.View},
 		Out: []metal.View{c.order.View, c.targets.View, c.place.View, c.count.View}, Args: bytesOf(&args), Grid: threads, Group: threads})
 	c.rows = c.ordered(h)
-	n := int64(min(rows, t)) * int64(w.Shape[0])
+	n := int64(min(rows, t)) * int64(head.vocabulary())
 	c.logits = e.Scratch(4 * n)
 	c.d = c.logits
 	if gradient && h.DType != metal.Float32 {
@@ -116,8 +141,8 @@ func (c *logitChunks) wanted(begin int) *WantedRows {
 
 // logitsOf computes the logits of rows [begin, end).
 func (c *logitChunks) logitsOf(begin, end int) Tensor {
-	logits := Contig(c.logits, metal.Float32, end-begin, c.w.Shape[0])
-	Gemm(c.e, GemmOp{A: rowRange(c.rows, begin, end), B: transposed(c.w), C: logits, Wanted: c.wanted(begin)})
+	logits := Contig(c.logits, metal.Float32, end-begin, c.head.vocabulary())
+	c.head.logits(c.e, rowRange(c.rows, begin, end), logits, c.wanted(begin))
 	return logits
 }
 
@@ -134,7 +159,7 @@ func (c *logitChunks) gradient(logits, lse, g Tensor, begin, end int) Tensor {
 
 // times computes rows [begin, end) of d @ w.
 func (c *logitChunks) times(d, out Tensor, begin, end int) {
-	Gemm(c.e, GemmOp{A: d, B: c.w, C: rowRange(out, begin, end), Wanted: c.wanted(begin)})
+	c.head.times(c.e, d, rowRange(out, begin, end), c.wanted(begin))
 }
 
 // rowRange is rows [begin, end) of t, contiguous.
@@ -155,11 +180,15 @@ func transposed(t Tensor) Tensor {
 // have no logits, and a log-sum-exp of 0. dh0 [T, D], if it has a view, receives
 // d loss[t] / d h[t].
 func LinearCrossEntropy(e Emitter, h, w, targets, loss, lse, dh0 Tensor, chunkRows int) {
+	projectedCrossEntropy(e, h, denseProjection{w}, targets, loss, lse, dh0, chunkRows)
+}
+
+func projectedCrossEntropy(e Emitter, h Tensor, head projection, targets, loss, lse, dh0 Tensor, chunkRows int) {
 	rows, gradient := h.Shape[0], dh0.Bound()
 	if rows == 0 {
 		return
 	}
-	chunks := newLogitChunks(e, h, w, targets, chunkRows, gradient)
+	chunks := newLogitChunks(e, h, head, targets, chunkRows, gradient)
 	losses, sums := Scratch(e, metal.Float32, rows), Scratch(e, metal.Float32, rows)
 	var d Tensor
 	if gradient {
@@ -194,7 +223,7 @@ func LinearCrossEntropyVJP(e Emitter, h, w, targets, lse, g, dh, dw Tensor, chun
 	if dw.Bound() && dw.DType != metal.Float32 {
 		sum = Scratch(e, metal.Float32, dw.Shape...)
 	}
-	chunks := newLogitChunks(e, h, w, targets, chunkRows, true)
+	chunks := newLogitChunks(e, h, denseProjection{w}, targets, chunkRows, true)
 	lse, g = chunks.ordered(lse), chunks.ordered(g)
 	var dRows Tensor
 	if dh.Bound() {

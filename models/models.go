@@ -2,7 +2,6 @@ package models
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,10 +20,13 @@ import (
 type Model interface {
 	// Hidden is the normalised output of the last layer for every token [B·T,d].
 	Hidden(in nn.Input) *graph.Array
-	// Head is the vocabulary projection's weight [V,d].
-	Head() *graph.Array
 	// Logits is the score of every vocabulary entry for rows of Hidden [T,V].
 	Logits(hidden *graph.Array) *graph.Array
+	// CrossEntropy is the loss of each row of Hidden against targets, int32 [T]
+	// with -1 for rows that do not count: float32 [T], without storing logits.
+	CrossEntropy(hidden, targets *graph.Array) *graph.Array
+	// HeadSize is the number of elements of the vocabulary projection.
+	HeadSize() int
 	// Blocks is the number of transformer layers; Block is one of them, for
 	// walking its parameters, and BlockName the prefix of their names.
 	Blocks() int
@@ -60,8 +62,8 @@ type Info struct {
 	TorchDType            string `json:"torch_dtype"`
 	DType                 string `json:"dtype"`
 	EOS                   any    `json:"eos_token_id"`
-	Quantization          any    `json:"quantization"`
-	QuantizationConfig    any    `json:"quantization_config"`
+	// Quantization is nil for a model of floats.
+	Quantization *Quantization `json:"-"`
 }
 
 // Folder is a loaded model folder.
@@ -70,14 +72,16 @@ type Folder struct {
 	Info   Info
 	Config []byte // config.json as it is
 	Model  Model
-	DType  metal.DType // of the weights
+	DType  metal.DType // of the weights that are floats
 	Files  *weights.Set
 
 	rt   *graph.Runtime
-	bufs map[*byte]metal.Buffer // by the first byte of the mapping
+	bufs  map[*byte]metal.Buffer // by the first byte of the mapping
+	whole map[*nn.Param]bool     // what holds integers: words, and scales of some modes
 }
 
-// New builds the architecture that config.json names, without data.
+// New builds the architecture that config.json names, without data. Which weights
+// are quantised the files say too: they are so after Load.
 func New(config []byte) (Model, Info, error) {
 	var info Info
 	if err := json.Unmarshal(config, &info); err != nil {
@@ -92,8 +96,9 @@ func New(config []byte) (Model, Info, error) {
 		slices.Sort(known)
 		return nil, info, fmt.Errorf("config.json: model_type %q is not supported (there are: %s)", info.ModelType, strings.Join(known, ", "))
 	}
-	if info.Quantization != nil || info.QuantizationConfig != nil {
-		return nil, info, errors.New("config.json: quantized weights are not supported")
+	var err error
+	if info.Quantization, err = quantizationOf(config); err != nil {
+		return nil, info, err
 	}
 	m, err := build(config)
 	return m, info, err
@@ -110,11 +115,14 @@ func Load(dir string, rt *graph.Runtime) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
-	f := &Folder{Dir: dir, Info: info, Config: config, Model: model, rt: rt, bufs: map[*byte]metal.Buffer{}}
+	f := &Folder{Dir: dir, Info: info, Config: config, Model: model, rt: rt, bufs: map[*byte]metal.Buffer{}, whole: map[*nn.Param]bool{}}
 	if f.Files, err = weights.OpenDir(dir); err != nil {
 		return nil, err
 	}
-	if err := f.bind(); err != nil {
+	if err = f.pack(); err == nil {
+		err = f.bind()
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
@@ -133,10 +141,10 @@ func (f *Folder) bind() error {
 			return fmt.Errorf("tensor %q is missing", p.Name)
 		}
 		if err := p.CheckShape(t.Shape); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", f.fileOf(t), err)
 		}
-		if t.DType != metal.Float32 && t.DType != metal.Float16 && t.DType != metal.BFloat16 {
-			return fmt.Errorf("tensor %q is %s, want float32, float16 or bfloat16", p.Name, t.DType)
+		if !f.whole[p] && t.DType != metal.Float32 && t.DType != metal.Float16 && t.DType != metal.BFloat16 {
+			return fmt.Errorf("%s: tensor %q is %s, want float32, float16 or bfloat16", f.fileOf(t), p.Name, t.DType)
 		}
 		a, err := f.array(t)
 		if err != nil {
@@ -144,7 +152,7 @@ func (f *Folder) bind() error {
 		}
 		p.Array = a
 	}
-	f.DType = f.Model.Head().DType()
+	f.DType = f.floats()
 	return nil
 }
 

@@ -26,6 +26,9 @@ func Random(config string, rt *graph.Runtime, seed uint64) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", config, err)
 	}
+	if info.Quantization != nil {
+		return nil, fmt.Errorf("init %s: config.json asks for quantized weights, which do not train: remove quantization", config)
+	}
 	rng := rand.New(rand.NewPCG(seed, 0x1517))
 	for _, p := range nn.Params(model) {
 		n := 1
@@ -46,7 +49,8 @@ func Random(config string, rt *graph.Runtime, seed uint64) (*Folder, error) {
 	return &Folder{Dir: config, Info: info, Config: raw, Model: model, DType: metal.Float32, rt: rt}, nil
 }
 
-// Convert changes the dtype of every weight, which copies them.
+// Convert changes the dtype of the weights that are floats, which copies them;
+// quantised ones keep their words, and compute in that dtype.
 func (f *Folder) Convert(ctx context.Context, dt metal.DType) error {
 	if dt == f.DType {
 		return nil
@@ -54,7 +58,22 @@ func (f *Folder) Convert(ctx context.Context, dt metal.DType) error {
 	if dt != metal.Float32 && dt != metal.Float16 && dt != metal.BFloat16 {
 		return fmt.Errorf("model %s: dtype %s, want float32, float16 or bfloat16", f.Dir, dt)
 	}
+	for _, part := range matrices(f.Model) {
+		switch l := part.Value.(type) {
+		case *nn.Linear:
+			if l.Packed != nil {
+				l.Packed.DType = dt
+			}
+		case *nn.Embedding:
+			if l.Packed != nil {
+				l.Packed.DType = dt
+			}
+		}
+	}
 	for _, p := range nn.Params(f.Model) {
+		if f.whole[p] {
+			continue
+		}
 		a := graph.AsType(p.Array, dt)
 		if err := graph.Eval(ctx, a); err != nil {
 			return fmt.Errorf("model %s: tensor %q: %w", f.Dir, p.Name, err)

@@ -144,7 +144,7 @@ func (b *Bench) one(ctx context.Context, batch *data.Batch, sum *BenchStep) erro
 // rows without a target, and their gradients.
 func (b *Bench) unsupervised(batch *data.Batch) int64 {
 	const products = 2 // one each; what trains the projection itself runs over all rows
-	return products * 2 * int64(b.s.folder.Model.Head().Size()) * int64(batch.Processed-batch.SupervisedTokens)
+	return products * 2 * int64(b.s.folder.Model.HeadSize()) * int64(batch.Processed-batch.SupervisedTokens)
 }
 
 // Speeds measures a matrix product, in FLOP/s, and a copy, in bytes/s, of this

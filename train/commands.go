@@ -195,6 +195,9 @@ func fuse(ctx context.Context, opt FuseOptions) error {
 		return err
 	}
 	defer f.Close()
+	if f.Info.Quantization != nil {
+		return fmt.Errorf("fuse: model %s is quantized, and adapters of such models cannot be merged yet", opt.Model)
+	}
 	if opt.AdapterPath != "" {
 		if err := LoadAdapter(f.Model, opt.AdapterPath); err != nil {
 			return err

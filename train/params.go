@@ -58,7 +58,7 @@ func AddLoRA(m models.Model, opt LoRAOptions, seed uint64) (*ParamSet, error) {
 			if !matchesKey(names[i], opt.Keys, matched) {
 				continue
 			}
-			out, in := l.Weight.Shape[0], l.Weight.Shape[1]
+			out, in := l.Dims()
 			prefix := m.BlockName(b) + "." + names[i]
 			l.LoRA = &nn.LoRA{A: nn.NewParam(in, opt.Rank), B: nn.NewParam(opt.Rank, out), Scale: opt.Scale, Dropout: opt.Dropout, Promote: opt.Promote}
 			l.LoRA.A.Name, l.LoRA.B.Name = prefix+".lora_a", prefix+".lora_b"
@@ -117,6 +117,9 @@ func FullParams(m models.Model, numLayers int) (*ParamSet, error) {
 		}
 		if numLayers > 0 && b < m.Blocks()-numLayers {
 			continue
+		}
+		if !p.Array.DType().IsFloat() {
+			return nil, fmt.Errorf("train: tensor %q is quantized, and such weights do not train: set fine_tune_type to lora, or unpack the model with ftmetal quantize --dequantize", p.Name)
 		}
 		set.add(p, b, p.Array.DType())
 	}

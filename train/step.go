@@ -176,7 +176,7 @@ func (s *Stepper) batchLoss(in []*graph.Array, key *graph.Array) *graph.Array {
 	if s.opt.MLX {
 		return mlxLoss(s.model.Logits(h), targets)
 	}
-	return graph.Sum(graph.LinearCrossEntropy(h, s.model.Head(), targets), nil, false)
+	return graph.Sum(s.model.CrossEntropy(h, targets), nil, false)
 }
 
 // mlxLoss is default_loss of mlx_lm/tuner/trainer.py over nn.losses.cross_entropy:

@@ -53,14 +53,12 @@ func readTrajectory(dir string) (t trajectory, err error) {
 }
 
 // Supported reports whether this version can follow the trajectory in dir: a
-// Llama model without quantization. The reason is for the reader of a report.
+// Llama model. The reason is for the reader of a report.
 func Supported(dir string) (ok bool, why string, err error) {
 	t, err := readTrajectory(dir)
 	switch {
 	case err != nil:
 		return false, "", err
-	case t.Quantization != nil:
-		return false, "quantized weights", nil
 	case t.Config["model_type"] != "llama":
 		return false, fmt.Sprintf("model_type %v", t.Config["model_type"]), nil
 	}
@@ -78,6 +76,9 @@ func Convert(dir, out string) error {
 		if err := os.MkdirAll(filepath.Join(out, sub), 0o755); err != nil {
 			return err
 		}
+	}
+	if t.Quantization != nil {
+		t.Config["quantization"] = t.Quantization
 	}
 	if err := writeJSON(filepath.Join(out, "model", "config.json"), t.Config); err != nil {
 		return err

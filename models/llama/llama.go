@@ -170,17 +170,34 @@ func (m *Model) recomputed(block *Block, x *graph.Array, in nn.Input, layer int)
 	})(args)[0]
 }
 
-// Head is the vocabulary projection's weight [V,d].
-func (m *Model) Head() *graph.Array {
+// projection is the layer that makes logits.
+func (m *Model) projection() interface {
+	Dims() (out, in int)
+	CrossEntropy(x, targets *graph.Array) *graph.Array
+} {
 	if m.LMHead != nil {
-		return m.LMHead.Weight.Array
+		return m.LMHead
 	}
-	return m.Model.EmbedTokens.Weight.Array
+	return m.Model.EmbedTokens
+}
+
+// HeadSize is the number of elements of the vocabulary projection.
+func (m *Model) HeadSize() int {
+	v, d := m.projection().Dims()
+	return v * d
 }
 
 // Logits is the score of every vocabulary entry for rows of Hidden, [T,V].
 func (m *Model) Logits(hidden *graph.Array) *graph.Array {
-	return graph.Linear(hidden, m.Head(), nil)
+	if m.LMHead != nil {
+		return m.LMHead.Forward(hidden)
+	}
+	return m.Model.EmbedTokens.AsLinear(hidden)
+}
+
+// CrossEntropy is the loss of each row of Hidden against targets, float32 [T].
+func (m *Model) CrossEntropy(hidden, targets *graph.Array) *graph.Array {
+	return m.projection().CrossEntropy(hidden, targets)
 }
 
 // Blocks is the number of transformer layers.

@@ -24,12 +24,13 @@ type LoRA struct {
 	Promote bool
 }
 
-// Linear is y = x@Weightᵀ + Bias, with an optional low-rank update. Mirrors
-// nn.Linear.
+// Linear is y = x@Weightᵀ + Bias, with an optional low-rank update. The weight may
+// be quantised. Mirrors nn.Linear.
 type Linear struct {
-	Weight *Param // [out,in]
-	Bias   *Param // [out] or nil
-	LoRA   *LoRA  `name:"-"` // not part of the checkpoint; saved as an adapter
+	Weight *Param  // [out,in]; words where Packed is set
+	Packed *Packed `name:""` // nil: the weight is one of floats
+	Bias   *Param  // [out] or nil
+	LoRA   *LoRA   `name:"-"` // not part of the checkpoint; saved as an adapter
 }
 
 // NewLinear is a layer without data.
@@ -48,9 +49,24 @@ func optionalParam(there bool, init inits.Initializer, shape ...int) *Param {
 // Forward applies the layer to x [...,in]; with a LoRA, to x [T,in].
 func (l *Linear) Forward(x *graph.Array) *graph.Array {
 	if l.LoRA == nil {
-		return graph.Linear(x, l.Weight.Array, l.Bias.array())
+		return withBias(l.matrix().times(x), l.Bias)
 	}
 	return withBias(l.adapted(x), l.Bias)
+}
+
+func (l *Linear) matrix() matrix { return matrix{l.Weight, l.Packed} }
+
+// Dims is the shape of the weight.
+func (l *Linear) Dims() (out, in int) { return l.matrix().dims() }
+
+// Dense is the weight [out,in], unpacked if it is quantised.
+func (l *Linear) Dense() *graph.Array { return l.matrix().dense() }
+
+// CrossEntropy is the loss of each row of the layer's output, without a bias,
+// against targets: x [T,in], targets int32 [T], -1 for rows that do not count; it
+// returns float32 [T]. The output is never stored whole.
+func (l *Linear) CrossEntropy(x, targets *graph.Array) *graph.Array {
+	return l.matrix().crossEntropy(x, targets)
 }
 
 // withBias adds a bias that may be absent.
@@ -63,17 +79,17 @@ func withBias(y *graph.Array, bias *Param) *graph.Array {
 
 // adapted is the product with the low-rank update.
 func (l *Linear) adapted(x *graph.Array) *graph.Array {
-	w, r := l.Weight.Array, l.LoRA
+	w, r := l.matrix(), l.LoRA
 	dropped := x
 	if r.Mask != nil && r.Dropout > 0 {
 		dropped = graph.Multiply(x, graph.AsType(r.Mask(x.Shape()), x.DType()))
 	}
 	if r.Promote {
 		z := graph.Matmul(graph.Matmul(dropped, r.A.Array), r.B.Array)
-		return graph.Add(graph.Linear(x, w, nil), graph.AsType(graph.Multiply(z, r.Scale), x.DType()))
+		return graph.Add(w.times(x), graph.AsType(graph.Multiply(z, r.Scale), x.DType()))
 	}
 	a, b := graph.AsType(r.A.Array, x.DType()), graph.AsType(r.B.Array, x.DType())
-	return graph.LoRALinear(x, w, a, b, dropped, r.Scale)
+	return w.lowRank(x, a, b, dropped, r.Scale)
 }
 
 // Bilinear is y = x1·W·x2 + Bias for every output. Mirrors nn.Bilinear.
@@ -105,25 +121,40 @@ type Identity struct{}
 // Forward is x.
 func (Identity) Forward(x *graph.Array) *graph.Array { return x }
 
-// Embedding maps token ids to rows of Weight [V,d]. Mirrors nn.Embedding.
+// Embedding maps token ids to rows of Weight [V,d], which may be quantised.
+// Mirrors nn.Embedding.
 type Embedding struct {
 	Weight *Param
+	Packed *Packed `name:""` // nil: the weight is one of floats
 }
 
 // NewEmbedding is a table without data.
 func NewEmbedding(vocab, dim int) *Embedding {
-	return &Embedding{newParam(inits.Normal(0, math.Sqrt(1/float64(dim)), metal.Float32), vocab, dim)}
+	return &Embedding{Weight: newParam(inits.Normal(0, math.Sqrt(1/float64(dim)), metal.Float32), vocab, dim)}
 }
 
 // Forward looks ids up: integers [...] -> [..., d].
 func (e *Embedding) Forward(ids *graph.Array) *graph.Array {
-	return graph.Take(e.Weight.Array, ids, 0)
+	return e.matrix().rows(ids)
+}
+
+func (e *Embedding) matrix() matrix { return matrix{e.Weight, e.Packed} }
+
+// Dims is the shape of the table.
+func (e *Embedding) Dims() (vocab, dim int) { return e.matrix().dims() }
+
+// Dense is the table [V,d], unpacked if it is quantised.
+func (e *Embedding) Dense() *graph.Array { return e.matrix().dense() }
+
+// CrossEntropy is the loss of each row of AsLinear: see Linear.CrossEntropy.
+func (e *Embedding) CrossEntropy(x, targets *graph.Array) *graph.Array {
+	return e.matrix().crossEntropy(x, targets)
 }
 
 // AsLinear is the table as a projection to the vocabulary, x@Weightᵀ: MLX calls it
 // as_linear.
 func (e *Embedding) AsLinear(x *graph.Array) *graph.Array {
-	return graph.Linear(x, e.Weight.Array, nil)
+	return e.matrix().times(x)
 }
 
 // Sequential applies layers one after the other. Mirrors nn.Sequential.

@@ -1,0 +1,98 @@
+package nn
+
+import (
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+)
+
+// Packed is what a quantised weight [out,in] has besides its words, which are the
+// layer's Weight then: uint32 [out,in·bits/32].
+type Packed struct {
+	Scales *Param             // [out,in/group]
+	Biases *Param             // like Scales; nil but in affine mode
+	As     graph.Quantization `name:"-"` // resolved: no defaults left open
+	DType  metal.DType        `name:"-"` // of the rows that an embedding makes; that of affine scales
+}
+
+// NewPacked is the parameters of a weight [out,in], without data: Weight's words
+// and the rest. in is a multiple of the group size.
+func NewPacked(out, in int, as graph.Quantization, dt metal.DType) (words *Param, p *Packed) {
+	scales := func() *Param { return &Param{Shape: []int{out, in / as.GroupSize}, Frozen: true} }
+	p = &Packed{Scales: scales(), As: as, DType: dt}
+	if as.Mode == graph.QuantAffine {
+		p.Biases = scales()
+	}
+	return &Param{Shape: []int{out, in * as.Bits / 32}, Frozen: true}, p
+}
+
+// matrix is a weight [out,in] that may be packed.
+type matrix struct {
+	weight *Param
+	packed *Packed
+}
+
+// dims is the shape of the matrix.
+func (m matrix) dims() (out, in int) {
+	out, in = m.weight.Shape[0], m.weight.Shape[1]
+	if m.packed != nil {
+		in = in * 32 / m.packed.As.Bits
+	}
+	return out, in
+}
+
+// times is x@mᵀ.
+func (m matrix) times(x *graph.Array) *graph.Array {
+	if p := m.packed; p != nil {
+		return graph.QuantizedMatmul(x, m.weight.Array, p.Scales.Array, p.Biases.array(), true, p.As)
+	}
+	return graph.Linear(x, m.weight.Array, nil)
+}
+
+// rows is the rows at ids: packed ones are picked before they are unpacked.
+func (m matrix) rows(ids *graph.Array) *graph.Array {
+	take := func(p *Param) *graph.Array {
+		if p == nil {
+			return nil
+		}
+		return graph.Take(p.Array, ids, 0)
+	}
+	p := m.packed
+	if p == nil {
+		return take(m.weight)
+	}
+	words, scales, biases := take(m.weight), take(p.Scales), take(p.Biases)
+	if ids.NDim() == 0 { // unpacking wants two axes
+		one := func(a *graph.Array) *graph.Array {
+			if a == nil {
+				return nil
+			}
+			return graph.ExpandDims(a, 0)
+		}
+		return graph.Squeeze(graph.Dequantize(one(words), one(scales), one(biases), p.As, p.DType), 0)
+	}
+	return graph.Dequantize(words, scales, biases, p.As, p.DType)
+}
+
+// dense is the matrix itself, unpacked to the dtype of its layer's results.
+func (m matrix) dense() *graph.Array {
+	if p := m.packed; p != nil {
+		return graph.Dequantize(m.weight.Array, p.Scales.Array, p.Biases.array(), p.As, p.DType)
+	}
+	return m.weight.Array
+}
+
+// crossEntropy is the loss of the rows of x@mᵀ against targets.
+func (m matrix) crossEntropy(x, targets *graph.Array) *graph.Array {
+	if p := m.packed; p != nil {
+		return graph.QuantizedLinearCrossEntropy(x, m.weight.Array, p.Scales.Array, p.Biases.array(), targets, p.As)
+	}
+	return graph.LinearCrossEntropy(x, m.weight.Array, targets)
+}
+
+// lowRank is x@mᵀ + scale·(dropped@a)@b.
+func (m matrix) lowRank(x, a, b, dropped *graph.Array, scale float64) *graph.Array {
+	if p := m.packed; p != nil {
+		return graph.QuantizedLoRALinear(x, m.weight.Array, p.Scales.Array, p.Biases.array(), a, b, dropped, scale, p.As)
+	}
+	return graph.LoRALinear(x, m.weight.Array, a, b, dropped, scale)
+}
