@@ -86,10 +86,10 @@ func TestQuantizedGradients(t *testing.T) {
 			return in(graph.QuantizedLoRALinear(a[0], words, scales, biases, a[1], a[2], graph.Multiply(a[0], mask), 1.5, affine4))
 		}},
 		{"cross-entropy", in(x, scales, biases), func(a arrays) arrays {
-			return in(graph.QuantizedLinearCrossEntropy(a[0], words, a[1], a[2], ints(2, -1), affine4))
+			return in(graph.QuantizedCrossEntropy(a[0], words, a[1], a[2], ints(2, -1), affine4))
 		}},
 		{"cross-entropy, frozen", in(x), f1(func(x *graph.Array) *graph.Array {
-			return graph.QuantizedLinearCrossEntropy(x, words, scales, biases, ints(2, 0), affine4)
+			return graph.QuantizedCrossEntropy(x, words, scales, biases, ints(2, 0), affine4)
 		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestQuantizedTraining(t *testing.T) {
 			x, g := rnd(-1, 1, rows, 64), rnd(-1, 1, rows, 40)
 			packed := func(a arrays) arrays {
 				return in(graph.QuantizedLoRALinear(a[0], words, scales, biases, a[1], a[2], a[0], 0.5, as),
-					graph.QuantizedLinearCrossEntropy(a[0], words, scales, biases, targets, as))
+					graph.QuantizedCrossEntropy(a[0], words, scales, biases, targets, as))
 			}
 			plain := func(a arrays) arrays {
 				return in(graph.LoRALinear(a[0], dense, a[1], a[2], a[0], 0.5), graph.LinearCrossEntropy(a[0], dense, targets))
@@ -224,8 +224,8 @@ func TestQuantizationMistakes(t *testing.T) {
 		"QuantizedLoRALinear: a is [64 2] and b [3 4], want [in,R] and [R,out] for x [4 64] and words [4 8]": func() {
 			graph.QuantizedLoRALinear(w, words, scales, scales, at(f32, 64, 2), at(f32, 3, 4), w, 1, graph.Quantization{})
 		},
-		"QuantizedLinearCrossEntropy: h is [4 32] and w, of words [4 8] with 4 bits, [4 64], want [T,d] and [V,d]": func() {
-			graph.QuantizedLinearCrossEntropy(at(f32, 4, 32), words, scales, scales, ints(0, 1, 2, 3), graph.Quantization{})
+		"QuantizedCrossEntropy: h is [4 32] and w, of words [4 8] with 4 bits, [4 64], want [T,d] and [V,d]": func() {
+			graph.QuantizedCrossEntropy(at(f32, 4, 32), words, scales, scales, ints(0, 1, 2, 3), graph.Quantization{})
 		},
 		"GatherQMM: indices are float32, want integers": func() {
 			graph.GatherQMM(w, words, scales, scales, nil, at(f32, 1), true, graph.Quantization{})

@@ -128,13 +128,13 @@ func (op quantLowRank) composed(in []*Array) []*Array {
 // targets [T]; its outputs are those of linearCrossEntropy.
 type quantCrossEntropy struct{ kernels.QuantFormat }
 
-// QuantizedLinearCrossEntropy is LinearCrossEntropy for a quantised w: h [T,d],
+// QuantizedCrossEntropy is LinearCrossEntropy for a quantised w: h [T,d],
 // words, scales, biases (affine only, else nil) of w [V,d] as Quantize gives them,
 // targets int32 [T] with -1 for rows that do not count. It returns float32 [T].
 // Neither the logits nor the unpacked weight is ever stored whole. Affine scales
 // and biases are taken in h's dtype.
-func QuantizedLinearCrossEntropy(h, words, scales, biases, targets *Array, q Quantization) *Array {
-	const name = "QuantizedLinearCrossEntropy"
+func QuantizedCrossEntropy(h, words, scales, biases, targets *Array, q Quantization) *Array {
+	const name = "QuantizedCrossEntropy"
 	f := q.format(name)
 	d := checkQuantized(name, words, scales, biases, f)
 	present(name, h, targets)
@@ -152,7 +152,7 @@ func QuantizedLinearCrossEntropy(h, words, scales, biases, targets *Array, q Qua
 }
 
 func (op quantCrossEntropy) String() string {
-	return fmt.Sprintf("QuantizedLinearCrossEntropy%v", op.QuantFormat)
+	return fmt.Sprintf("QuantizedCrossEntropy%v", op.QuantFormat)
 }
 
 func (op quantCrossEntropy) Lower(l *Lowering, in, out []kernels.Tensor) {

@@ -75,7 +75,7 @@ type Folder struct {
 	DType  metal.DType // of the weights that are floats
 	Files  *weights.Set
 
-	rt   *graph.Runtime
+	rt    *graph.Runtime
 	bufs  map[*byte]metal.Buffer // by the first byte of the mapping
 	whole map[*nn.Param]bool     // what holds integers: words, and scales of some modes
 }

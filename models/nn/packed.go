@@ -84,7 +84,7 @@ func (m matrix) dense() *graph.Array {
 // crossEntropy is the loss of the rows of x@mᵀ against targets.
 func (m matrix) crossEntropy(x, targets *graph.Array) *graph.Array {
 	if p := m.packed; p != nil {
-		return graph.QuantizedLinearCrossEntropy(x, m.weight.Array, p.Scales.Array, p.Biases.array(), targets, p.As)
+		return graph.QuantizedCrossEntropy(x, m.weight.Array, p.Scales.Array, p.Biases.array(), targets, p.As)
 	}
 	return graph.LinearCrossEntropy(x, m.weight.Array, targets)
 }
