@@ -24,7 +24,7 @@ func (a *Arena) reserve(rt *Runtime, n int64) (metal.Buffer, error) {
 		return a.buf, nil
 	}
 	a.Close()
-	buf, err := rt.Pool.Alloc(n, "temporaries")
+	buf, err := rt.alloc(n, "temporaries")
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,10 @@ type data struct {
 
 // storage owns a block of a pool; it is given back when no array refers to it.
 type storage struct {
-	buf  metal.Buffer
-	pool *metal.Pool // nil: memory that the caller keeps alive
+	buf     metal.Buffer
+	pool    *metal.Pool // nil: memory that the caller keeps alive
+	cleanup runtime.Cleanup
+	pending pending // what streams do with it
 }
 
 // lives reports whether the memory is still there, and is rt's if it is anybody's.
@@ -62,9 +64,15 @@ func (s *storage) closed() bool { return s.pool != nil && s.pool.Closed() }
 
 // newStorage makes buf live as long as the returned storage.
 func newStorage(pool *metal.Pool, buf metal.Buffer) *storage {
-	s := &storage{buf, pool}
-	runtime.AddCleanup(s, func(b metal.Buffer) { pool.Free(b) }, buf)
+	s := &storage{buf: buf, pool: pool}
+	s.cleanup = runtime.AddCleanup(s, func(b metal.Buffer) { pool.Free(b) }, buf)
 	return s
+}
+
+// free gives the block back at once: nothing refers to it.
+func (s *storage) free() {
+	s.cleanup.Stop()
+	s.pool.Free(s.buf)
 }
 
 var nextID atomic.Int64

@@ -155,6 +155,9 @@ func (f *Compiled) call(ctx context.Context, args []*Array, profile bool) ([]*Ar
 	if err := c.bindTo(rt, args, f.opt); err != nil {
 		return nil, nil, err
 	}
+	if err := c.bound.await(ctx, true); err != nil {
+		return nil, nil, err
+	}
 	times, err := c.plan.execute(ctx, c.bound.program, profile)
 	if err != nil {
 		return nil, nil, err

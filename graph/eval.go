@@ -11,55 +11,77 @@ import (
 	"github.com/ftmetal/ftmetal/metal"
 )
 
-// Eval computes arrays on the default runtime. Arrays that hold data already
-// cost nothing. Mirrors mx.eval.
+// Eval computes arrays on the default runtime and waits for them, and for what
+// AsyncEval began of them. Arrays that hold data already cost nothing. Mirrors
+// mx.eval.
 func Eval(ctx context.Context, arrays ...*Array) error {
+	todo, err := unevaluated("Eval", arrays)
+	if err != nil {
+		return err
+	}
+	for _, a := range arrays {
+		if a.data != nil && a.data.storage != nil {
+			if err := a.data.storage.pending.await(ctx, false); err != nil {
+				return err
+			}
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	plan, b, err := bound(todo)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if err := b.await(ctx, false); err != nil {
+		return err
+	}
+	if _, err := plan.execute(ctx, b.program, false); err != nil {
+		b.discard()
+		return err
+	}
+	assign(todo, b.outputs)
+	return nil
+}
+
+// unevaluated is the arrays that hold no data, each once.
+func unevaluated(op string, arrays []*Array) ([]*Array, error) {
 	var todo []*Array
 	seen := map[*Array]bool{}
 	for i, a := range arrays {
 		if a == nil {
-			return &Error{Op: "Eval", Msg: fmt.Sprintf("array %d is nil", i), Site: siteOf(nil)}
+			return nil, &Error{Op: op, Msg: fmt.Sprintf("array %d is nil", i), Site: siteOf(nil)}
 		}
 		if a.data == nil && !seen[a] {
 			seen[a] = true
 			todo = append(todo, a)
 		}
 	}
-	if len(todo) == 0 {
-		return nil
-	}
+	return todo, nil
+}
+
+// bound is the plan of arrays, with memory of the default runtime behind it.
+func bound(todo []*Array) (plan *Plan, b *binding, err error) {
 	rt, err := Default()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var plan *Plan
 	if err := Catch(func() { plan = newPlan(todo, nil, nil) }); err != nil {
-		return err // an op that does not take its operands
+		return nil, nil, err // an op that does not take its operands
 	}
-	outs, err := plan.run(ctx, rt)
-	if err != nil {
-		return err
-	}
+	b, err = plan.bind(rt, nil, nil)
+	return plan, b, err
+}
+
+// assign gives arrays their data.
+func assign(todo []*Array, outs []*data) {
 	for i, a := range todo {
 		a.data = outs[i]
 		if tracing.Load() == 0 {
 			a.node = nil
 		}
 	}
-	return nil
-}
-
-// run executes a plan once: memory for the outputs stays, the rest is freed.
-func (p *Plan) run(ctx context.Context, rt *Runtime) ([]*data, error) {
-	b, err := p.bind(rt, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer b.close()
-	if _, err := p.execute(ctx, b.program, false); err != nil {
-		return nil, err
-	}
-	return b.outputs, nil
 }
 
 // execute runs a bound plan. With FTMETAL_DEBUG=2 every dispatch is timed and
@@ -92,7 +114,8 @@ type binding struct {
 	owned   []metal.Buffer // constants, and the arena unless that is shared
 	arena   metal.Buffer   // nil: no temporaries
 	outputs []*data
-	keep    []*storage // memory of others that the program reads
+	made    []*storage // memory of the outputs
+	keep    []*storage // that, and memory of others that the program reads
 }
 
 // close frees the arena; outputs stay.
@@ -104,6 +127,14 @@ func (b *binding) close() {
 		b.rt.Pool.Free(buf)
 	}
 	b.owned = nil
+}
+
+// discard frees the outputs: there will be no arrays over them.
+func (b *binding) discard() {
+	for _, s := range b.made {
+		s.free()
+	}
+	b.made, b.keep, b.outputs = nil, nil, nil
 }
 
 // bind allocates the arena, the constants and the outputs, and prepares the
@@ -123,6 +154,7 @@ func (p *Plan) bind(rt *Runtime, args []*data, shared *Arena) (*binding, error) 
 	}
 	if err := p.place(b, where, args); err != nil {
 		b.close()
+		b.discard()
 		return nil, err
 	}
 	list := make([]metal.Dispatch, len(p.list))
@@ -141,6 +173,7 @@ func (p *Plan) bind(rt *Runtime, args []*data, shared *Arena) (*binding, error) 
 	program, err := rt.Device.Prepare(list)
 	if err != nil {
 		b.close()
+		b.discard()
 		return nil, err
 	}
 	b.program = program
@@ -158,7 +191,7 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 		if n == 0 {
 			return nil, nil
 		}
-		buf, err := b.rt.Pool.Alloc(n, what)
+		buf, err := b.rt.alloc(n, what)
 		if err == nil {
 			b.owned = append(b.owned, buf)
 		}
@@ -188,12 +221,12 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 			v.Buf, v.Off = d.storage.buf, d.base
 			b.keep = append(b.keep, d.storage)
 		case s.output > 0:
-			buf, err := b.rt.Pool.Alloc(s.size, "output "+s.label)
+			buf, err := b.rt.alloc(s.size, "output "+s.label)
 			if err != nil {
 				return err
 			}
 			st := newStorage(b.rt.Pool, buf)
-			b.keep = append(b.keep, st)
+			b.made, b.keep = append(b.made, st), append(b.keep, st)
 			v.Buf = buf
 		case s.constant != nil:
 			v.Buf, v.Off = consts, s.off
@@ -234,7 +267,7 @@ func upload(rt *Runtime, a *Array) error {
 	if d == nil || d.storage != nil {
 		return nil
 	}
-	buf, err := rt.Pool.Alloc(max(d.length, 1), "array "+a.String())
+	buf, err := rt.alloc(max(d.length, 1), "array "+a.String())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,10 @@ type Runtime struct {
 	Device metal.Device
 	Pool   *metal.Pool
 	Choice metal.Choice
+
+	mu    sync.Mutex
+	tasks map[*task]struct{} // what streams run in the memory
+	since int64              // bytes asked for since the last collection of unused arrays
 }
 
 // NewRuntime opens the device called name ("" for the best one) with a memory
@@ -25,12 +29,13 @@ func NewRuntime(name string, budget int64) (*Runtime, error) {
 		info := dev.Info()
 		debug.Logf("device %s: %s (%s), memory %s, budget %s", choice.Name, info.Name, choice.Reason, metal.FormatBytes(info.MemoryBytes), metal.FormatBytes(budget))
 	}
-	return &Runtime{dev, metal.NewPool(dev, metal.PoolOptions{Budget: budget}), choice}, nil
+	return &Runtime{Device: dev, Pool: metal.NewPool(dev, metal.PoolOptions{Budget: budget}), Choice: choice}, nil
 }
 
-// Close releases all memory of the runtime and its device. Arrays over it are
-// invalid then.
+// Close waits for what streams run, and releases all memory of the runtime and
+// its device. Arrays over it are invalid then.
 func (rt *Runtime) Close() error {
+	rt.finish()
 	rt.Pool.Close()
 	return rt.Device.Close()
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"fmt"
 	"unsafe"
 
@@ -13,7 +14,7 @@ import (
 func NewState(rt *Runtime, what string, dt metal.DType, shape ...int) (*Array, error) {
 	checkShape("NewState", shape, dt)
 	n := int64(sizeOf(shape)) * int64(dt.Size())
-	buf, err := rt.Pool.Alloc(max(n, 1), what)
+	buf, err := rt.alloc(max(n, 1), what)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func WriteState[T Element](a *Array, values []T) error {
 // WriteStateRaw overwrites the bytes of a state array.
 func WriteStateRaw(a *Array, raw []byte) error {
 	present("WriteStateRaw", a)
-	if err := stored("WriteState", a); err != nil {
+	if err := stored("WriteState", a, true); err != nil {
 		return err
 	}
 	if int64(len(raw)) != a.NBytes() {
@@ -60,7 +61,7 @@ func WriteStateRaw(a *Array, raw []byte) error {
 // ReadState is a copy of the elements of a float32 state array.
 func ReadState(a *Array) ([]float32, error) {
 	present("ReadState", a)
-	if err := stored("ReadState", a); err != nil {
+	if err := stored("ReadState", a, false); err != nil {
 		return nil, err
 	}
 	out := make([]float32, a.Size())
@@ -73,8 +74,9 @@ func ReadState(a *Array) ([]float32, error) {
 	return out, nil
 }
 
-// stored is an error unless a has memory of a device that is still there.
-func stored(op string, a *Array) error {
+// stored is an error unless a has memory of a device that is still there. It
+// waits for streams that write it, and if write is set for those that read it.
+func stored(op string, a *Array, write bool) error {
 	switch {
 	case a.data == nil:
 		return fmt.Errorf("graph: %s: %v is not evaluated", op, a)
@@ -83,7 +85,7 @@ func stored(op string, a *Array) error {
 	case a.data.storage.closed():
 		return gone(op, a.String())
 	}
-	return nil
+	return a.data.storage.pending.await(context.Background(), write)
 }
 
 // HostBytes is the memory of an evaluated row-major array, without a copy.
@@ -92,7 +94,7 @@ func HostBytes(a *Array) ([]byte, error) {
 	if a.data != nil && a.data.host != nil {
 		return a.data.host, nil
 	}
-	if err := stored("HostBytes", a); err != nil {
+	if err := stored("HostBytes", a, false); err != nil {
 		return nil, err
 	}
 	if !a.tensor().Contiguous() {

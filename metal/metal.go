@@ -76,11 +76,12 @@ func (d *Dispatch) Traffic() int64 {
 
 // Info describes a device.
 type Info struct {
-	Name        string // "software Metal (2 threads, AVX-512)"
-	MemoryBytes int64  // memory it can address in all
-	HostMemory  bool   // whether Buffer.Bytes works
-	MaxBuffer   int64  // largest single buffer
-	Float64     bool   // whether there are kernels for float64; Metal has no such type
+	Name         string // "software Metal (2 threads, AVX-512)"
+	Architecture string // "applegpu_g16s" of a GPU, the host's for the software device
+	MemoryBytes  int64  // memory it can address in all; of a GPU, what is recommended at most
+	HostMemory   bool   // whether Buffer.Bytes works
+	MaxBuffer    int64  // largest single buffer
+	Float64      bool   // whether there are kernels for float64; Metal has no such type
 }
 
 // Program is a list of dispatches made ready to run: names resolved, bindings
@@ -112,6 +113,21 @@ type Device interface {
 	Prepare(list []Dispatch) (Program, error)
 	// Close releases the device. Buffers and programs of it are invalid then.
 	Close() error
+}
+
+// Capturer is a device that records what it runs as a GPU trace for Xcode.
+type Capturer interface {
+	// StartCapture records runs from now on to a file that ends in .gputrace.
+	StartCapture(path string) error
+	// StopCapture ends the recording and writes the file.
+	StopCapture() error
+}
+
+// Wirer is a device that can keep memory resident.
+type Wirer interface {
+	// SetWiredLimit keeps up to n bytes of the device's buffers resident, and
+	// returns the limit before. Which ones is the device's choice.
+	SetWiredLimit(n int64) (old int64, err error)
 }
 
 // Run prepares list on dev, runs it once and releases it.

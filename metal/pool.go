@@ -203,6 +203,26 @@ func (p *Pool) trim(limit int64) {
 	}
 }
 
+// SetBudget changes the most bytes that may be in use at once, 0 for no bound,
+// and returns what it was. Blocks in use stay, also above a lower bound.
+func (p *Pool) SetBudget(n int64) (old int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old, p.budget = p.budget, n
+	p.trim(max(0, p.room()))
+	return old
+}
+
+// SetCacheLimit changes the most bytes that are kept for reuse, 0 for none, and
+// returns what it was.
+func (p *Pool) SetCacheLimit(n int64) (old int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old, p.cacheLimit = p.cacheLimit, n
+	p.trim(max(0, p.room()))
+	return old
+}
+
 // ClearCache releases every cached block.
 func (p *Pool) ClearCache() {
 	p.mu.Lock()

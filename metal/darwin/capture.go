@@ -3,6 +3,7 @@
 package darwin
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"unsafe"
@@ -15,17 +16,46 @@ import (
 // that the options ask for. The lock of the queue is held.
 func (d *Device) captured(run func() error) error {
 	d.runs++
-	if d.opt.Capture == "" || d.runs != max(1, d.opt.Run) {
+	if d.opt.Capture == "" || d.runs != max(1, d.opt.Run) || d.capturing {
 		return run()
 	}
-	if err := pooled(d.startCapture); err != nil {
-		return fmt.Errorf("metal: capturing to %s: %w", d.opt.Capture, err)
+	if err := d.startCapture(d.opt.Capture); err != nil {
+		return err
 	}
-	err := run()
-	return errorOr(err, pooled(func() error {
+	return errorOr(run(), d.stopCapture())
+}
+
+// StartCapture records the runs from now on to a file that ends in .gputrace.
+func (d *Device) StartCapture(path string) error {
+	d.running.Lock()
+	defer d.running.Unlock()
+	switch {
+	case d.queue == nil:
+		return errors.New("metal: capturing: the device is closed")
+	case d.capturing:
+		return errors.New("metal: capturing: a capture is going on")
+	}
+	err := d.startCapture(path)
+	d.capturing = err == nil
+	return err
+}
+
+// StopCapture ends what StartCapture began.
+func (d *Device) StopCapture() error {
+	d.running.Lock()
+	defer d.running.Unlock()
+	if !d.capturing {
+		return errors.New("metal: no capture is going on")
+	}
+	d.capturing = false
+	return d.stopCapture()
+}
+
+func (d *Device) stopCapture() error {
+	return pooled(func() error {
 		send[objc.Void](captureManager(), "stopCapture")
 		return nil
-	}))
+	})
 }
 
 func errorOr(a, b error) error {
@@ -39,8 +69,17 @@ func captureManager() metal.CaptureManager {
 	return send[metal.CaptureManager](objc.GetClass("MTLCaptureManager"), "sharedCaptureManager")
 }
 
-func (d *Device) startCapture() error {
-	path, err := filepath.Abs(d.opt.Capture)
+// startCapture begins a trace of the device; the lock of the queue is held.
+func (d *Device) startCapture(path string) error {
+	err := pooled(func() error { return d.beginTrace(path) })
+	if err != nil {
+		return fmt.Errorf("metal: capturing to %s: %w", path, err)
+	}
+	return nil
+}
+
+func (d *Device) beginTrace(path string) error {
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/ftmetal/ftmetal/internal/debug"
@@ -47,13 +48,15 @@ type Device struct {
 	chip   Chip
 	lib    *libraries
 
-	running sync.Mutex // held by the program that runs; guards queue and runs
-	queue   *queue     // nil once closed
-	runs    int
+	running   sync.Mutex // held by the program that runs; guards queue and runs
+	queue     *queue     // nil once closed
+	runs      int
+	capturing bool // between StartCapture and StopCapture
 
 	mu     sync.Mutex
 	blocks map[*buffer]struct{}
-	wired  int64
+	wired  int64        // bytes that are resident
+	wiring atomic.Int64 // most bytes that may be; changed with both locks held
 	warned bool
 }
 
@@ -76,6 +79,7 @@ func New(opt Options) (*Device, error) {
 		return nil, fmt.Errorf("%s: the kernels need an Apple GPU (M1 or later)", d.hw.name)
 	}
 	d.chip, _ = ChipOf(d.hw.name)
+	d.wiring.Store(opt.Wired)
 	if d.queue = openQueue(native, opt.Wired > 0); d.queue == nil {
 		release(native)
 		return nil, fmt.Errorf("%s gives no command queue", d.hw.name)
@@ -90,7 +94,7 @@ func (h hardware) virtual() bool { return h.name == "Apple Paravirtual device" }
 
 // Info describes the GPU. MemoryBytes is what Metal recommends to use at most.
 func (d *Device) Info() metal.Info {
-	return metal.Info{Name: d.hw.name, MemoryBytes: d.hw.workingSet, HostMemory: true, MaxBuffer: d.hw.maxBuffer}
+	return metal.Info{Name: d.hw.name, Architecture: d.hw.architecture, MemoryBytes: d.hw.workingSet, HostMemory: true, MaxBuffer: d.hw.maxBuffer}
 }
 
 // buffer is a Metal buffer, or a part of one where it wraps unaligned memory.
@@ -153,13 +157,9 @@ func (d *Device) Wrap(data []byte) (metal.Buffer, error) {
 // own enters a new buffer: into the residency set while there is room in it, and
 // into the sum that may grow past what stays resident.
 func (d *Device) own(b *buffer) {
-	n := b.Len()
 	defer d.lock()()
 	d.blocks[b] = struct{}{}
-	if d.wired+n <= d.opt.Wired && d.queue.wire(b.native) {
-		b.wired = true
-		d.wired += n
-	}
+	d.wire(b)
 	if used := allocated(d.native); used > d.hw.workingSet && !d.warned {
 		d.warned = true
 		debug.Logf("%s of GPU memory are in use, and %s keeps %s resident: expect swapping; a shorter max_seq_length, a smaller batch or a memory limit helps",
@@ -167,13 +167,63 @@ func (d *Device) own(b *buffer) {
 	}
 }
 
+// wire makes b resident if there is room for it; the locks are held.
+func (d *Device) wire(b *buffer) {
+	if n := b.Len(); d.wired+n <= d.wiring.Load() && d.queue.wire(b.native) {
+		b.wired = true
+		d.wired += n
+	}
+}
+
+// unwire is the reverse; the locks are held.
+func (d *Device) unwire(b *buffer) {
+	if b.wired {
+		d.queue.unwire(b.native)
+		d.wired -= b.Len()
+		b.wired = false
+	}
+}
+
+// SetWiredLimit keeps up to n bytes of buffers resident from now on, where the
+// system has residency sets, and returns the limit before.
+func (d *Device) SetWiredLimit(n int64) (old int64, err error) {
+	d.running.Lock()
+	defer d.running.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old = d.wiring.Load()
+	switch {
+	case d.queue == nil:
+		return old, errors.New("metal: the device is closed")
+	case n > d.hw.workingSet:
+		return old, fmt.Errorf("metal: a wired limit of %s: %s keeps at most %s resident", metal.FormatBytes(n), d.hw.name, metal.FormatBytes(d.hw.workingSet))
+	}
+	for b := range d.blocks {
+		d.unwire(b)
+	}
+	if old == 0 && n > 0 { // the first residency set comes with a new queue
+		q := openQueue(d.native, true)
+		if q == nil {
+			return old, fmt.Errorf("metal: %s gives no command queue", d.hw.name)
+		}
+		d.queue.close()
+		d.queue = q
+	}
+	d.wiring.Store(n)
+	for b := range d.blocks {
+		d.wire(b)
+	}
+	return old, nil
+}
+
 // lock guards the blocks, and with a residency set, which belongs to the queue,
 // that too: memory waits for a running program then. It returns the unlocking.
 func (d *Device) lock() (unlock func()) {
-	if d.opt.Wired == 0 {
-		d.mu.Lock()
+	d.mu.Lock()
+	if d.wiring.Load() == 0 {
 		return d.mu.Unlock
 	}
+	d.mu.Unlock()
 	d.running.Lock()
 	d.mu.Lock()
 	return func() {
@@ -198,10 +248,7 @@ func (d *Device) Free(mb metal.Buffer) {
 
 // drop gives b's memory back; the locks are held.
 func (d *Device) drop(b *buffer) {
-	if b.wired {
-		d.queue.unwire(b.native)
-		d.wired -= b.Len()
-	}
+	d.unwire(b)
 	release(b.native)
 	if b.pin != nil {
 		b.pin.Unpin()

@@ -157,6 +157,54 @@ func TestResidency(t *testing.T) {
 	}
 }
 
+// The wired limit takes buffers in and lets them go while the device is open.
+func TestSetWiredLimit(t *testing.T) {
+	fake.Set(fake.Machine{OSMajor: 15})
+	d := openOn(t, darwin.Options{})
+	v := vectors(t, d, 2, 8)
+	a, err := d.Alloc(40 << 10)
+	require.NoError(t, err)
+	resident := func() int {
+		require.NoError(t, metal.Run(context.Background(), d, chain(v)))
+		return fake.Count().Resident
+	}
+	require.Zero(t, resident())
+	old, err := d.SetWiredLimit(1 << 20)
+	require.NoError(t, err)
+	require.Zero(t, old)
+	all := resident()
+	require.Positive(t, all)
+	_, err = d.Alloc(40 << 10)
+	require.NoError(t, err)
+	require.Equal(t, all+1, resident())
+	d.Free(a)
+	require.Equal(t, all, resident())
+	old, err = d.SetWiredLimit(0)
+	require.NoError(t, err)
+	require.EqualValues(t, 1<<20, old)
+	require.Zero(t, resident())
+	_, err = d.SetWiredLimit(1 << 60)
+	require.ErrorContains(t, err, "keeps at most")
+}
+
+// A capture from StartCapture to StopCapture has the runs in between.
+func TestStartCapture(t *testing.T) {
+	d := open(t, darwin.Options{Batch: 1})
+	v := vectors(t, d, 4, 8)
+	run := func() { require.NoError(t, metal.Run(context.Background(), d, chain(v))) }
+	trace := filepath.Join(t.TempDir(), "x.gputrace")
+	run()
+	require.NoError(t, d.StartCapture(trace))
+	require.EqualError(t, d.StartCapture(trace), "metal: capturing: a capture is going on")
+	run()
+	run()
+	require.NoError(t, d.StopCapture())
+	run()
+	require.Equal(t, 6, fake.Count().Captured)
+	require.FileExists(t, trace)
+	require.EqualError(t, d.StopCapture(), "metal: no capture is going on")
+}
+
 // A run is recorded when it is asked for, and refused with a reason where the
 // system allows no traces.
 func TestCapture(t *testing.T) {

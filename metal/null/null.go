@@ -38,7 +38,7 @@ func (b *buffer) Bytes() []byte { return nil }
 
 // Info reports a device without host memory.
 func (d *Device) Info() metal.Info {
-	return metal.Info{Name: "null", MemoryBytes: math.MaxInt64, MaxBuffer: math.MaxInt64}
+	return metal.Info{Name: "null", Architecture: "none", MemoryBytes: math.MaxInt64, MaxBuffer: math.MaxInt64}
 }
 
 // Alloc returns a buffer without memory behind it.

@@ -71,11 +71,12 @@ func (b *buffer) Bytes() []byte { return b.data }
 func (d *Device) Info() metal.Info {
 	memory := hostMemory()
 	return metal.Info{
-		Name:        fmt.Sprintf("software Metal (%d threads, %s)", d.opt.Workers, cpuName()),
-		MemoryBytes: memory,
-		HostMemory:  true,
-		MaxBuffer:   memory,
-		Float64:     true,
+		Name:         fmt.Sprintf("software Metal (%d threads, %s)", d.opt.Workers, cpuName()),
+		Architecture: runtime.GOARCH,
+		MemoryBytes:  memory,
+		HostMemory:   true,
+		MaxBuffer:    memory,
+		Float64:      true,
 	}
 }
 
