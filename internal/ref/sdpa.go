@@ -65,10 +65,23 @@ func dotMag(x, y []float64, n int) (dot, mag float64) {
 	return dot, mag
 }
 
-// Forward is softmax(q@kᵀ·Scale)@v and the log-sum-exp of the scores. A row that
-// sees nothing is 0 and -Inf.
-func (a SDPA) Forward(q, k, v []float64) (out, lse Result) {
+// rounded adds to the magnitudes what rounding one factor of each term to bfloat16
+// does, as products of bfloat16 may. The errors are of either sign, so that they add
+// up to about the root of their squares: two of these are allowed.
+func (r Result) rounded(dt metal.DType, squares []float64) {
+	if dt != metal.BFloat16 {
+		return
+	}
+	for i, x := range squares {
+		r.Mag[i] += 2 / float64(r.Class) * Intermediate(dt) * math.Sqrt(x)
+	}
+}
+
+// Forward is softmax(q@kᵀ·Scale)@v and the log-sum-exp of the scores, for operands
+// that the kernels are given in dtype dt. A row that sees nothing is 0 and -Inf.
+func (a SDPA) Forward(q, k, v []float64, dt metal.DType) (out, lse Result) {
 	out, lse = zeros(Matmul, len(q)), zeros(Matmul, len(q)/a.D)
+	squares := make([]float64, len(q))
 	for row := range len(q) / a.D {
 		b, h, i := row/a.Tq/a.H, row/a.Tq%a.H, row%a.Tq
 		s := a.scores(q, k, b, h, i)
@@ -81,11 +94,13 @@ func (a SDPA) Forward(q, k, v []float64) (out, lse Result) {
 			at := a.rowK(b, h, j)
 			for d := range a.D {
 				out.Value[row*a.D+d] += p * v[at+d]
+				squares[row*a.D+d] += p * p * v[at+d] * v[at+d]
 				// An error of a score moves its weight, and through the sum all others.
 				out.Mag[row*a.D+d] += p * math.Abs(v[at+d]) * (1 + s.mag[j] + s.meanMag)
 			}
 		}
 	}
+	out.rounded(dt, squares)
 	return out, lse
 }
 
@@ -93,7 +108,8 @@ func (a SDPA) Forward(q, k, v []float64) (out, lse Result) {
 // kernels are given in dtype dt.
 func (a SDPA) Gradient(q, k, v, g []float64, dt metal.DType) (dq, dk, dv Result) {
 	dq, dk, dv = zeros(Matmul, len(q)), zeros(Matmul, len(k)), zeros(Matmul, len(k))
-	out, _ := a.Forward(q, k, v)
+	out, _ := a.Forward(q, k, v, dt)
+	squares := [3][]float64{make([]float64, len(q)), make([]float64, len(k)), make([]float64, len(k))}
 	for row := range len(q) / a.D {
 		b, h, i := row/a.Tq/a.H, row/a.Tq%a.H, row%a.Tq
 		s := a.scores(q, k, b, h, i)
@@ -116,8 +132,14 @@ func (a SDPA) Gradient(q, k, v, g []float64, dt metal.DType) (dq, dk, dv Result)
 				dq.add(at+d, a.Scale*ds*k[key+d], math.Abs(a.Scale*dsMag*k[key+d]))
 				dk.add(key+d, a.Scale*ds*q[at+d], math.Abs(a.Scale*dsMag*q[at+d]))
 				dv.add(key+d, p*g[at+d], math.Abs(pMag*g[at+d]))
+				for i, term := range [3]float64{a.Scale * ds * k[key+d], a.Scale * ds * q[at+d], p * g[at+d]} {
+					squares[i][[3]int{at, key, key}[i]+d] += term * term
+				}
 			}
 		}
+	}
+	for i, r := range []Result{dq, dk, dv} {
+		r.rounded(dt, squares[i])
 	}
 	return dq, dk, dv
 }

@@ -22,7 +22,7 @@ func TestSDPAGradient(t *testing.T) {
 	}
 	q, k, v, g := draw(a.B*a.H*a.Tq*a.D), draw(a.B*a.KVHeads*a.Tk*a.D), draw(a.B*a.KVHeads*a.Tk*a.D), draw(a.B*a.H*a.Tq*a.D)
 	loss := func() float64 {
-		out, _ := a.Forward(q, k, v)
+		out, _ := a.Forward(q, k, v, metal.Float32)
 		dot, _ := dotMag(out.Value, g, len(g))
 		return dot
 	}
@@ -49,7 +49,7 @@ func TestSDPAGradient(t *testing.T) {
 func TestSDPAForward(t *testing.T) {
 	a := SDPA{B: 1, H: 1, KVHeads: 1, Tq: 3, Tk: 2, D: 2, Scale: 1, Causal: true}
 	q, k := []float64{1, 2, 3, 4, 5, 6}, []float64{0, 0, 0, 0}
-	out, lse := a.Forward(q, k, []float64{2, 4, 6, 8})
+	out, lse := a.Forward(q, k, []float64{2, 4, 6, 8}, metal.Float32)
 	require.Equal(t, []float64{0, 0, 2, 4, 4, 6}, out.Value)
 	require.InDeltaSlice(t, []float64{0, 0.6931471805599453}, lse.Value[1:], 1e-15)
 	require.True(t, lse.Value[0] < -1e308)

@@ -108,7 +108,7 @@ func (f sdpaForm) forward(s *Setup) {
 	lse := s.Out(metal.Float32, a.is.B, a.is.H, a.is.Tq)
 	a.op.LSE = lse.Tensor
 	s.Launch(func(e kernels.Emitter) { kernels.SDPA(e, a.op) })
-	want := sync.OnceValues(func() (out, lse ref.Result) { return a.is.Forward(q.Values, k.Values, v.Values) })
+	want := sync.OnceValues(func() (out, lse ref.Result) { return a.is.Forward(q.Values, k.Values, v.Values, s.DType) })
 	s.Want(out, func() ref.Result { r, _ := want(); return r })
 	s.Want(lse, func() ref.Result { _, r := want(); return r })
 }
@@ -132,7 +132,7 @@ func (f sdpaForm) backward(s *Setup) {
 	for i, o := range []*Operand{dq, dk, dv} {
 		s.Want(o, func() ref.Result { return want()[i] })
 	}
-	s.Want(out, func() ref.Result { r, _ := a.is.Forward(q.Values, k.Values, v.Values); return r })
+	s.Want(out, func() ref.Result { r, _ := a.is.Forward(q.Values, k.Values, v.Values, s.DType); return r })
 }
 
 // sdpaSizes are B, H, Hkv, Tq, Tk, D: around the tiles of 32 of the kernels and

@@ -8,94 +8,54 @@
 
 #ifdef FT_ISA
 #include "native_sdpa_tile.h"
+#include "native_sdpa_core.h"
 
 namespace ft {
 namespace FT_ISA {
 namespace {
 namespace sdpa {
 
-constexpr float ln2 = 0.693147180559945309f;
+// Rows is attention whose products take float32.
+template <class T> struct Rows {
+  typedef T Element;
+  const SDPAArgs* a;
+  int64_t ld;
+  float *side, *q;  // rows of keys or values; queries as columns, scaled
+  Rows(const SDPAArgs* a, int64_t ld, Arena& arena) : a(a), ld(ld), side(arena.take(KT * ld)), q(arena.take(QT * ld)) {}
+  static int64_t room(int64_t ld) { return (KT + QT) * ld; }
 
-// State is the running softmax of a tile of queries.
-struct State {
-  float *top, *sum, *keep, *acc;  // acc [dim][QT]
+  void queries(const T* x, int64_t n) {
+    pack(x, a->q[2], n, a->dim, side, ld);
+    turn(side, ld, n, a->dim, a->scale * log2e, q, QT);
+  }
+  void scores(const T* k, int64_t nk, int64_t width, float* s) {
+    pack(k, a->k[2], nk, a->dim, side, ld);
+    product<Floats, false>(nk, width, side, ld, q, QT, a->dim, s, QT, false);
+  }
+  bool soften(float* s, int64_t nk, int64_t width, State& st) {
+    vi shrinks = {};
+    for (int64_t i = 0; i < width; i += lanes) {
+      vf next = load(st.top + i);
+      for (int64_t j = 0; j < nk; j++) next = max(load(s + j * QT + i), next);
+      soften_column(st, i, next, shrinks, [&](vf base) {
+        vf sum = {};
+        for (int64_t j = 0; j < nk; j++) {
+          const vf p = power(load(s + j * QT + i) - base);
+          store(s + j * QT + i, p);
+          sum += p;
+        }
+        return sum;
+      });
+    }
+    return any(shrinks);
+  }
+  void values(const T* v, int64_t nk, int64_t width, const float* s, float* acc) {
+    pack(v, a->v[2], nk, a->dim, side, ld);
+    product<Floats, true>(a->dim, width, side, ld, s, QT, nk, acc, QT, true);
+  }
 };
 
-// soften makes exponentials of the scores s [nk][QT] and goes on with top and
-// sum; keep is by how much sums so far shrink. It reports whether any does.
-bool soften(float* s, int64_t nk, int64_t width, State& st) {
-  vi shrinks = {};
-  for (int64_t i = 0; i < width; i += lanes) {
-    const vf top = load(st.top + i);
-    vf next = top;
-    for (int64_t j = 0; j < nk; j++) next = max(load(s + j * QT + i), next);
-    // Queries that have seen nothing keep a sum of 0.
-    const vf base = next == -__builtin_inff() ? vf{} : next;
-    const vf keep = power(top - base);
-    vf sum = {};
-    for (int64_t j = 0; j < nk; j++) {
-      const vf p = power(load(s + j * QT + i) - base);
-      store(s + j * QT + i, p);
-      sum += p;
-    }
-    store(st.sum + i, load(st.sum + i) * keep + sum);
-    store(st.top + i, next);
-    store(st.keep + i, keep);
-    shrinks |= keep != 1.0f;
-  }
-  return any(shrinks);
-}
-
-FT_OP float log_sum(float top, float sum) { return sum == 0.0f ? -__builtin_inff() : (top + __builtin_log2f(sum)) * ln2; }
-
-// finish divides by the sums and stores out and lse, by way of rows of ld.
-template <class T>
-void finish(const SDPAArgs* a, const State& st, int64_t n, T* out, float* lse, float* rows, int64_t ld) {
-  turn(st.acc, QT, a->dim, n, 1.0f, rows, ld);
-  for (int64_t i = 0; i < n; i++) {
-    unpack(rows + i * ld, a->dim, st.sum[i] == 0.0f ? 0.0f : 1.0f / st.sum[i], out + i * a->out[2]);
-    lse[i] = log_sum(st.top[i], st.sum[i]);
-  }
-}
-
-template <class T>
-void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
-  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
-  const int64_t dim = a->dim, ld = row_length(a), batch = l->grid[2], tiles = ceil_div(a->tq, QT);
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(3 * KT * ld + 2 * QT * ld + KT * QT + 4 * QT)))};
-  float *keys = arena.take(KT * ld), *values = arena.take(KT * ld), *s = arena.take(KT * QT);
-  float *rows = arena.take(KT * ld), *q = arena.take(QT * ld);
-  State st = {arena.take(QT), arena.take(QT), arena.take(QT), arena.take(QT * ld)};
-  for (int64_t u = begin; u < end; u++) {
-    // The last tiles see the most keys and come first, as in sdpa.metal.
-    const int64_t tile = tiles - 1 - u / (batch * a->heads), b = u / a->heads % batch, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
-    const T *k = at<const T>(l, 1, a->k, b, kv), *v = at<const T>(l, 2, a->v, b, kv);
-    Tile t = tile_of(l, b, 3);
-    t.q = tile * QT;
-    t.nq = smaller(QT, a->tq - t.q);
-    pack(at<const T>(l, 0, a->q, b, h) + t.q * a->q[2], a->q[2], t.nq, dim, rows, ld);
-    turn(rows, ld, t.nq, dim, a->scale * log2e, q, QT);
-    const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
-    for (int64_t i = 0; i < width; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f;
-    memset(st.acc, 0, size_t(dim * QT) * sizeof(float));
-    for (int64_t first = 0; first < last; first += KT) {
-      t.k = first;
-      t.nk = smaller(KT, last - first);
-      if (!trim(t)) continue;
-      pack(k + t.k * a->k[2], a->k[2], t.nk, dim, keys, ld);
-      product<false>(t.nk, width, keys, ld, q, QT, dim, s, QT, false);
-      mask(a, t, s);
-      if (soften(s, t.nk, width, st)) {
-        for (int64_t d = 0; d < dim; d++)
-          for (int64_t i = 0; i < width; i += lanes) store(st.acc + d * QT + i, load(st.acc + d * QT + i) * load(st.keep + i));
-      }
-      pack(v + t.k * a->v[2], a->v[2], t.nk, dim, values, ld);
-      product<true>(dim, width, values, ld, s, QT, t.nk, st.acc, QT, true);
-    }
-    finish(a, st, t.nq, at<T>(l, 5, a->out, b, h) + t.q * a->out[2],
-           static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows, ld);
-  }
-}
+template <class T> void forward_rows(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) { forward<Rows<T>>(l, begin, end, w); }
 
 // Few is the state of the queries of a head in the vector form: rows of scores
 // for KT keys, queries and sums as rows of ld.
@@ -167,7 +127,7 @@ void attend(const SDPAArgs* a, const Tile& t, Few& f, const T* keys, int64_t key
     score(a, t, i, f, keys, key_stride);
     soften_row(f.s + i * KT, whole(t.nk), f.acc + i * f.ld, whole(a->dim), &f.top[i], &f.sum[i]);
   }
-  product<false>(f.n, whole(a->dim), f.s, KT, values, value_stride, t.nk, f.acc, f.ld, true);
+  product<Floats, false>(f.n, whole(a->dim), f.s, KT, values, value_stride, t.nk, f.acc, f.ld, true);
 }
 
 template <class T>
@@ -225,16 +185,21 @@ int64_t vector_units(const ft_launch* l) { return int64_t(static_cast<const SDPA
 
 }  // namespace
 
-#define SDPA(n, T)                                     \
-  FT_RUNNER(forward_##n, sdpa::forward<ft::T>)         \
-  FT_RUNNER(vector_##n, sdpa::vector<ft::T>)           \
+FT_RUNNER(forward_f32, sdpa::forward_rows<float>)
+FT_RUNNER(forward_f16, sdpa::forward_rows<ft::f16>)
+FT_RUNNER(forward_rows_bf16, sdpa::forward_rows<ft::bf16>)
+static void forward_bf16(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  if (!ft::sdpa_forward_pairs(l, begin, end, w)) forward_rows_bf16(l, begin, end, w);
+}
+
+#define SDPA(n, T)                                        \
+  FT_RUNNER(vector_##n, sdpa::vector<T>)                  \
   FT_NATIVE("sdpa_" #n "_64", forward_units, forward_##n);  \
   FT_NATIVE("sdpa_" #n "_128", forward_units, forward_##n); \
   FT_NATIVE("sdpa_" #n "_256", forward_units, forward_##n); \
   FT_NATIVE("sdpa_vector_" #n, vector_units, vector_##n);
-namespace ft { typedef float f32; }
-SDPA(f32, f32)
-SDPA(f16, f16)
-SDPA(bf16, bf16)
+SDPA(f32, float)
+SDPA(f16, ft::f16)
+SDPA(bf16, ft::bf16)
 
 #endif

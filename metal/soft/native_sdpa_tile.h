@@ -3,8 +3,9 @@
 // Everything is done on tiles of up to 64 queries and 96 keys, and transposed:
 // a row belongs to a key (scores) or to an element of the head (sums), a column
 // to a query. So the softmax goes down the columns without folding lanes, and the
-// products take keys and values by single elements, as they lie in memory. All
-// tiles are float32 in scratch memory.
+// products take keys and values by single elements, as they lie in memory. Scores
+// and sums are float32 in scratch memory; native_sdpa_floats.h and
+// native_sdpa_pairs.cpp say what the products take.
 
 namespace ft {
 namespace FT_ISA {
@@ -43,11 +44,19 @@ FT_OP vf power(vf x) {
   return x < -126.0f ? vf{} : y;
 }
 
-// micro adds to M rows of N vectors of C the product of A and B over k. Element
-// (i, x) of A is a[i * lda + x], or with across a[x * lda + i]. The sum of an
-// element runs over k in order, whatever M and N are.
-template <int M, int N, bool across, class T = float>
-void micro(const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
+// Floats multiplies elements of float32; a step of a sum is one product.
+struct Floats {
+  typedef float Left;
+  static constexpr int step = 1;
+  FT_OP float left(const float* p) { return *p; }
+  FT_OP vf madd(vf c, float a, vf b) { return c + a * b; }
+};
+
+// micro adds to M rows of N vectors of C the product of A and B over k steps.
+// Element (i, x) of A is a[i * lda + x * step], or with across a[x * lda + i * step].
+// The sum of an element runs over k in order, whatever M and N are.
+template <class Math, int M, int N, bool across, class T>
+void micro(const typename Math::Left* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
   vf acc[M][N];
   FT_UNROLL for (int i = 0; i < M; i++) {
     FT_UNROLL for (int j = 0; j < N; j++) acc[i][j] = add ? load(c + i * ldc + j * lanes) : vf{};
@@ -56,8 +65,8 @@ void micro(const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, floa
     vf row[N];
     FT_UNROLL for (int j = 0; j < N; j++) row[j] = load(b + j * lanes);
     FT_UNROLL for (int i = 0; i < M; i++) {
-      const float e = across ? a[x * lda + i] : a[i * lda + x];
-      FT_UNROLL for (int j = 0; j < N; j++) acc[i][j] += e * row[j];
+      const auto e = Math::left(across ? a + x * lda + i * Math::step : a + i * lda + x * Math::step);
+      FT_UNROLL for (int j = 0; j < N; j++) acc[i][j] = Math::madd(acc[i][j], e, row[j]);
     }
   }
   FT_UNROLL for (int i = 0; i < M; i++) {
@@ -65,35 +74,35 @@ void micro(const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, floa
   }
 }
 
-template <int N, bool across, class T>
-void strip(int64_t m, const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
-  const int64_t step = across ? 1 : lda;
+template <class Math, int N, bool across, class T>
+void strip(int64_t m, const typename Math::Left* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
+  const int64_t next = across ? Math::step : lda;
   int64_t i = 0;
-  for (; i + MR <= m; i += MR) micro<MR, N, across>(a + i * step, lda, b, ldb, k, c + i * ldc, ldc, add);
-  a += i * step;
+  for (; i + MR <= m; i += MR) micro<Math, MR, N, across>(a + i * next, lda, b, ldb, k, c + i * ldc, ldc, add);
+  a += i * next;
   c += i * ldc;
   switch (m - i) {
-    case 1: return micro<1, N, across>(a, lda, b, ldb, k, c, ldc, add);
-    case 2: return micro<2, N, across>(a, lda, b, ldb, k, c, ldc, add);
-    case 3: return micro<3, N, across>(a, lda, b, ldb, k, c, ldc, add);
-    case 4: return micro<4, N, across>(a, lda, b, ldb, k, c, ldc, add);
-    case 5: return micro<5, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 1: return micro<Math, 1, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 2: return micro<Math, 2, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 3: return micro<Math, 3, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 4: return micro<Math, 4, N, across>(a, lda, b, ldb, k, c, ldc, add);
+    case 5: return micro<Math, 5, N, across>(a, lda, b, ldb, k, c, ldc, add);
   }
 }
 
 // product is C (+)= A @ B for m rows and n columns, a multiple of lanes.
-template <bool across, class T>
-void product(int64_t m, int64_t n, const float* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
+template <class Math, bool across, class T>
+void product(int64_t m, int64_t n, const typename Math::Left* a, int64_t lda, const T* b, int64_t ldb, int64_t k, float* c, int64_t ldc, bool add) {
   for (int64_t j = 0; j < n;) {
     const int64_t left = (n - j) / lanes;
     if (left >= NV) {
-      strip<NV, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
+      strip<Math, NV, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
       j += NV * lanes;
     } else if (left >= 2) {
-      strip<2, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
+      strip<Math, 2, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
       j += 2 * lanes;
     } else {
-      strip<1, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
+      strip<Math, 1, across>(m, a, lda, b + j, ldb, k, c + j, ldc, add);
       j += lanes;
     }
   }
@@ -168,14 +177,17 @@ inline Range range(const int32_t* x, int64_t n) {
 }
 
 // trim leaves out keys at both ends of the tile that are of no segment of its
-// queries. It reports whether any key is left.
+// queries, but starts at an even key, as pairs do. It reports whether any is left.
 inline bool trim(Tile& t) {
   if (!t.seg_q) return t.nk > 0;
   const Range q = range(t.seg_q + t.q, t.nq);
   const int32_t* s = t.seg_k;
   for (; t.nk > 0 && (s[t.k] < q.low || s[t.k] > q.high); t.k++) t.nk--;
   while (t.nk > 0 && (s[t.k + t.nk - 1] < q.low || s[t.k + t.nk - 1] > q.high)) t.nk--;
-  return t.nk > 0;
+  if (t.nk <= 0) return false;
+  const int64_t odd = t.k % 2;
+  t.k -= odd, t.nk += odd;
+  return true;
 }
 
 // mask sets the scores of pairs that are not visible to minus infinity.
@@ -215,6 +227,11 @@ inline void mask(const SDPAArgs* a, const Tile& t, float* s) {
 // at is where a head of operand i begins, with the strides of that operand.
 template <class T> T* at(const ft_launch* l, int i, const int64_t* stride, int64_t b, int64_t head) {
   return static_cast<T*>(l->bufs[i]) + b * stride[0] + head * stride[1];
+}
+
+// grow multiplies the scores by a factor that is not applied with the exponential.
+inline void grow(float* s, int64_t nk, float factor) {
+  for (int64_t i = 0; i < nk * QT; i += lanes) store(s + i, load(s + i) * factor);
 }
 
 // Arena cuts scratch memory.

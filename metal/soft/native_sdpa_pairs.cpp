@@ -1,0 +1,241 @@
+// Attention of bfloat16 for processors that multiply pairs of bfloat16.
+//
+// A step of a sum is two products, exact and added in float32. Those of q and k
+// and of dOut and v take the operands as they are. Those of weights and of their
+// gradients take them rounded to bfloat16, which is what moves the result besides
+// its own rounding: by 2^-8 of each term at most, with a sign of its own. The sums
+// of weights, lse and delta are those of float32. Denormal operands count as zeros.
+#include "native_sdpa.h"
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c,prefer-vector-width=512")
+#endif
+#define FT_ISA avx512_bf16
+#define FT_AVX512 1
+#define FT_AVX2 1
+#define FT_FMA 1
+#include "native_simd.h"
+#include "native_sdpa_tile.h"
+#include "native_sdpa_core.h"
+#include "native_sdpa_vjp_core.h"
+
+namespace ft {
+namespace FT_ISA {
+namespace {
+namespace sdpa {
+
+// Dot multiplies pairs of bfloat16.
+struct Dot {
+  typedef bf16 Left;
+  static constexpr int step = 2;
+  FT_OP uint32_t left(const bf16* p) {
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+  }
+  FT_OP vf madd(vf c, uint32_t a, vf b) { return vf(_mm512_dpbf16_ps(__m512(c), __m512bh(_mm512_set1_epi32(int(a))), __m512bh(b))); }
+};
+
+// Pairs lie in memory that is cut as floats.
+FT_OP bf16* halves(float* p) { return reinterpret_cast<bf16*>(p); }
+FT_OP const bf16* halves(const float* p) { return reinterpret_cast<const bf16*>(p); }
+
+// side_by_side rounds a, then b; paired rounds them to pairs (a, b).
+FT_OP __m512i side_by_side(vf a, vf b) { return (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a); }
+FT_OP vf paired(vf a, vf b) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return (vf)_mm512_permutexvar_epi16(order, side_by_side(a, b));
+}
+FT_OP void put_halves(bf16* to, __m512i x) { _mm512_storeu_si512(to, x); }
+
+// The number of columns that products make: pairs of vectors.
+FT_OP int64_t wide(int64_t n) { return ceil_div(n, 2 * lanes) * 2 * lanes; }
+
+// columns writes rows of dim elements as to[dim / 2][QT], a word being a pair of
+// neighbours, with zeros behind the last row up to wide(rows).
+inline void columns(const bf16* x, int64_t stride, int64_t rows, int64_t dim, float* to) {
+  const int64_t words = dim / 2;
+  for (int64_t r = 0; r < wide(rows); r += lanes)
+    for (int64_t c = 0; c < words; c += lanes) {
+      vu v[lanes];
+      for (int i = 0; i < lanes; i++) {
+        v[i] = vu{};
+        const bf16* p = x + (r + i) * stride + 2 * c;
+        if (r + i < rows) memcpy(&v[i], p, c + lanes <= words ? sizeof v[i] : size_t(words - c) * 4);
+      }
+      transpose(v);
+      FT_UNROLL for (int i = 0; i < lanes; i++) store(to + (c + i) * QT + r, float_of(v[i]));
+    }
+}
+
+// rows writes rows of dim elements as to[rows / 2][ld], a word being a pair of the
+// two rows' elements; a row that is missing counts as zeros.
+inline void rows(const bf16* x, int64_t stride, int64_t count, int64_t dim, float* to, int64_t ld) {
+  for (int64_t r = 0; r < count; r += 2, x += 2 * stride, to += ld)
+    for (int64_t d = 0; d < dim; d += lanes) {
+      vu low, high = {};
+      if (d + lanes <= dim) {
+        low = load_u16(x + d);
+        if (r + 1 < count) high = load_u16(x + stride + d);
+      } else {
+        low = bits_of(load_n(x + d, dim - d)) >> 16;
+        if (r + 1 < count) high = bits_of(load_n(x + stride + d, dim - d)) >> 16;
+      }
+      store(to + d, float_of(low | high << 16));
+    }
+}
+
+// factor_of is what scores are multiplied by with the exponential. One that would
+// turn minus infinity round is applied before.
+FT_OP float factor_of(const SDPAArgs* a, int64_t nk, float* s) {
+  const float factor = a->scale * log2e;
+  if (factor > 0.0f) return factor;
+  grow(s, nk, factor);
+  return 1.0f;
+}
+
+// Forward is the form of forward.
+struct Forward {
+  typedef bf16 Element;
+  const SDPAArgs* a;
+  int64_t ld;
+  float factor;
+  float *q, *v, *p;  // columns of queries, rows of values, weights as pairs of keys
+  Forward(const SDPAArgs* a, int64_t ld, Arena& arena)
+      : a(a), ld(ld), factor(1.0f), q(arena.take(QT * ld)), v(arena.take(KT / 2 * ld)), p(arena.take(KT / 2 * QT)) {}
+  static int64_t room(int64_t ld) { return QT * ld + KT / 2 * ld + KT / 2 * QT; }
+
+  void queries(const bf16* x, int64_t n) { columns(x, a->q[2], n, a->dim, q); }
+  void scores(const bf16* k, int64_t nk, int64_t width, float* s) {
+    product<Dot, false>(nk, width, k, a->k[2], q, QT, a->dim / 2, s, QT, false);
+    factor = factor_of(a, nk, s);
+  }
+  bool soften(float* s, int64_t nk, int64_t width, State& st) {
+    vi shrinks = {};
+    for (int64_t i = 0; i < width; i += lanes) {
+      vf next = splat(-__builtin_inff());
+      for (int64_t j = 0; j < nk; j++) next = max(load(s + j * QT + i), next);
+      soften_column(st, i, max(next * factor, load(st.top + i)), shrinks, [&](vf base) {
+        vf sum = {};
+        for (int64_t j = 0; j < nk; j += 2) {
+          const vf x = power(load(s + j * QT + i) * factor - base);
+          const vf y = j + 1 < nk ? power(load(s + (j + 1) * QT + i) * factor - base) : vf{};
+          store(p + j / 2 * QT + i, paired(x, y));
+          sum += x;
+          sum += y;
+        }
+        return sum;
+      });
+    }
+    return any(shrinks);
+  }
+  void values(const bf16* x, int64_t nk, int64_t width, const float*, float* acc) {
+    rows(x, a->v[2], nk, a->dim, v, ld);
+    product<Dot, true>(a->dim, width, halves(v), 2 * ld, p, QT, ceil_div(nk, 2), acc, QT, true);
+  }
+};
+
+// Backward is the form of backward.
+struct Backward {
+  typedef bf16 Element;
+
+  // Keys are keys and values where they are, and keys as rows of pairs.
+  struct Keys {
+    const bf16 *k, *v;
+    float* pairs;
+    Keys(const Sizes& z, int64_t n, Arena& arena) : k(nullptr), v(nullptr), pairs(arena.take(ceil_div(n, 2) * z.ld)) {}
+    void read(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, int64_t first, int64_t n) {
+      k = at<const bf16>(l, K, z.a->k, b, kv) + first * z.a->k[2];
+      v = at<const bf16>(l, V, z.a->v, b, kv) + first * z.a->v[2];
+      rows(k, z.a->k[2], n, z.dim, pairs, z.ld);
+    }
+  };
+
+  // Queries are q and the cotangent g as rows and as columns of pairs, and per query
+  // lse (times log2(e)) and delta.
+  struct Queries {
+    float *q, *g, *q_columns, *g_columns, *lse, *delta;
+    Queries(const Sizes& z, Arena& arena)
+        : q(arena.take(QT / 2 * z.ld)), g(arena.take(QT / 2 * z.ld)), q_columns(arena.take(QT * z.ld)), g_columns(arena.take(QT * z.ld)),
+          lse(arena.take(QT)), delta(arena.take(QT)) {}
+    void read(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, const Tile& t) {
+      const bf16 *x = query<bf16>(z, l, Q, b, head, t), *y = query<bf16>(z, l, DOUT, b, head, t);
+      rows(x, z.a->q[2], t.nq, z.dim, q, z.ld);
+      rows(y, z.a->dOut[2], t.nq, z.dim, g, z.ld);
+      columns(x, z.a->q[2], t.nq, z.dim, q_columns);
+      columns(y, z.a->dOut[2], t.nq, z.dim, g_columns);
+      read_sums(z, l, b, head, t, lse, delta);
+    }
+  };
+
+  // Pair makes scores s and dOut @ v^T as floats; weights p and their gradients ds as
+  // rows of a key, and the latter as pairs of keys too.
+  struct Pair {
+    float *s, *dp, *p, *ds, *pairs;
+    Pair(const Sizes&, Arena& arena)
+        : s(arena.take(KT * QT)), dp(arena.take(KT * QT)), p(arena.take(KT * QT / 2)), ds(arena.take(KT * QT / 2)), pairs(arena.take(KT * QT / 2)) {}
+
+    void soften(const Tile& t, const Queries& x, float factor) {
+      for (int64_t j = 0; j < t.nk; j += 2)
+        for (int64_t i = 0; i < wide(t.nq); i += 2 * lanes) {
+          vf e[2][2] = {}, d[2][2] = {};
+          for (int r = 0; r < 2 && j + r < t.nk; r++) {
+            FT_UNROLL for (int c = 0; c < 2; c++) {
+              const int64_t column = i + c * lanes, at = (j + r) * QT + column;
+              e[r][c] = power(load(s + at) * factor - load(x.lse + column));
+              d[r][c] = e[r][c] * (load(dp + at) - load(x.delta + column));
+            }
+            put_halves(halves(p) + (j + r) * QT + i, side_by_side(e[r][0], e[r][1]));
+            put_halves(halves(ds) + (j + r) * QT + i, side_by_side(d[r][0], d[r][1]));
+          }
+          FT_UNROLL for (int c = 0; c < 2; c++) store(pairs + j / 2 * QT + i + c * lanes, paired(d[0][c], d[1][c]));
+        }
+    }
+
+    void add(const Sizes& z, const Tile& t, const Queries& x, const Keys& keys, int64_t at, float* dq, float* dk, float* dv) {
+      const int64_t width = wide(t.nq), ld = z.ld;
+      product<Dot, false>(t.nk, width, keys.k + at * z.a->k[2], z.a->k[2], x.q_columns, QT, z.dim / 2, s, QT, false);
+      product<Dot, false>(t.nk, width, keys.v + at * z.a->v[2], z.a->v[2], x.g_columns, QT, z.dim / 2, dp, QT, false);
+      const float factor = factor_of(z.a, t.nk, s);
+      mask(z.a, t, s);
+      soften(t, x, factor);
+      if (dq) product<Dot, true>(z.dim, width, halves(keys.pairs + at / 2 * ld), 2 * ld, pairs, QT, ceil_div(t.nk, 2), dq, QT, true);
+      if (!dk) return;
+      product<Dot, false>(t.nk, whole(z.dim), halves(p), QT, x.g, ld, ceil_div(t.nq, 2), dv, ld, true);
+      product<Dot, false>(t.nk, whole(z.dim), halves(ds), QT, x.q, ld, ceil_div(t.nq, 2), dk, ld, true);
+    }
+  };
+
+  // Floats of all three, for n keys.
+  static int64_t room(const Sizes& z, int64_t n) { return (n + 1) * z.ld / 2 + 3 * QT * z.ld + 2 * QT + 7 * KT * QT / 2; }
+};
+
+}  // namespace sdpa
+}  // namespace
+}  // namespace FT_ISA
+}  // namespace ft
+
+bool ft::sdpa_forward_pairs(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  if (!ft_cpu()->avx512_bf16) return false;
+  avx512_bf16::sdpa::forward<avx512_bf16::sdpa::Forward>(l, begin, end, w);
+  return true;
+}
+
+bool ft::sdpa_backward_pairs(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  if (!ft_cpu()->avx512_bf16) return false;
+  avx512_bf16::sdpa::backward<avx512_bf16::sdpa::Backward>(l, begin, end, w);
+  return true;
+}
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#else
+
+bool ft::sdpa_forward_pairs(const ft_launch*, int64_t, int64_t, ft_worker*) { return false; }
+bool ft::sdpa_backward_pairs(const ft_launch*, int64_t, int64_t, ft_worker*) { return false; }
+
+#endif
