@@ -1,0 +1,15 @@
+#pragma once
+#include <sdk_types.h>
+
+SDK_BEGIN
+void* malloc(size_t);
+void* calloc(size_t, size_t);
+void* realloc(void*, size_t);
+int posix_memalign(void**, size_t, size_t);
+void free(void*);
+void abort(void) __attribute__((noreturn));
+void exit(int) __attribute__((noreturn));
+char* getenv(const char*);
+int setenv(const char*, const char*, int);
+int unsetenv(const char*);
+SDK_END
