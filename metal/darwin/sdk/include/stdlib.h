@@ -9,7 +9,6 @@ int posix_memalign(void**, size_t, size_t);
 void free(void*);
 void abort(void) __attribute__((noreturn));
 void exit(int) __attribute__((noreturn));
-char* getenv(const char*);
 int setenv(const char*, const char*, int);
 int unsetenv(const char*);
 SDK_END
