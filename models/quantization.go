@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/ftmetal/ftmetal/graph"
-	"github.com/ftmetal/ftmetal/graph/tree"
 	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/models/nn"
 	"github.com/ftmetal/ftmetal/models/weights"
@@ -113,25 +112,11 @@ func formatOf(keys map[string]json.RawMessage) (q graph.Quantization, err error)
 	return q.Resolved()
 }
 
-// matrices lists the layers of a model whose weights can be quantised.
-func matrices(m Model) []tree.Part {
-	var all []tree.Part
-	tree.Walk(m, func(part tree.Part) bool {
-		switch part.Value.(type) {
-		case *nn.Linear, *nn.Embedding:
-			all = append(all, part)
-			return false
-		}
-		return true
-	})
-	return all
-}
-
 // pack gives the layers whose weights the files hold quantised the parameters of
 // such weights.
 func (f *Folder) pack() error {
 	q := f.Info.Quantization
-	for _, part := range matrices(f.Model) {
+	for _, part := range f.Matrices() {
 		t, scaled := f.Files.Lookup(part.Name + ".scales")
 		if q == nil {
 			if scaled {
@@ -155,8 +140,8 @@ func (f *Folder) pack() error {
 
 // packLayer packs a layer as its entry in config.json says. Without one, shapes
 // and dtype of its tensors say how, as for mlx-lm.
-func (f *Folder) packLayer(part tree.Part, scales weights.Tensor, l LayerQuantization) error {
-	out, in := part.Value.(interface{ Dims() (int, int) }).Dims()
+func (f *Folder) packLayer(part Matrix, scales weights.Tensor, l LayerQuantization) error {
+	out, in := part.Dims()
 	as := f.Info.Quantization.Quantization
 	if l.As != nil {
 		as = *l.As
@@ -190,12 +175,7 @@ func (f *Folder) packLayer(part tree.Part, scales weights.Tensor, l LayerQuantiz
 	}
 	words, packed := nn.NewPacked(out, in, as, dt)
 	f.whole[words], f.whole[packed.Scales] = true, as.Mode != graph.QuantAffine
-	switch layer := part.Value.(type) {
-	case *nn.Linear:
-		layer.Weight, layer.Packed = words, packed
-	case *nn.Embedding:
-		layer.Weight, layer.Packed = words, packed
-	}
+	part.pack(words, packed)
 	return nil
 }
 

@@ -58,16 +58,9 @@ func (f *Folder) Convert(ctx context.Context, dt metal.DType) error {
 	if dt != metal.Float32 && dt != metal.Float16 && dt != metal.BFloat16 {
 		return fmt.Errorf("model %s: dtype %s, want float32, float16 or bfloat16", f.Dir, dt)
 	}
-	for _, part := range matrices(f.Model) {
-		switch l := part.Value.(type) {
-		case *nn.Linear:
-			if l.Packed != nil {
-				l.Packed.DType = dt
-			}
-		case *nn.Embedding:
-			if l.Packed != nil {
-				l.Packed.DType = dt
-			}
+	for _, m := range f.Matrices() {
+		if m.packed != nil {
+			m.packed.DType = dt
 		}
 	}
 	for _, p := range nn.Params(f.Model) {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,7 +19,10 @@ import (
 const trajectory = "../cmd/ftmetal/testdata/train/llama_fp32_lora_adam"
 
 // trained is a tiny model folder and an adapter that mlx-lm trained for it.
-func trained(t *testing.T) (model, adapter string) {
+func trained(t *testing.T) (model, adapter string) { return trainedFrom(t, trajectory, 8) }
+
+// trainedFrom is trained for a trajectory of that rank.
+func trainedFrom(t *testing.T, trajectory string, rank int) (model, adapter string) {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, parity.Convert(trajectory, dir))
@@ -26,7 +30,7 @@ func trained(t *testing.T) (model, adapter string) {
 	require.NoError(t, os.MkdirAll(adapter, 0o755))
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "golden"), os.DirFS(trajectory)))
 	require.NoError(t, os.Rename(filepath.Join(dir, "golden", "final.safetensors"), filepath.Join(adapter, adapterFile)))
-	config := `{"fine_tune_type": "lora", "num_layers": -1, "lora_parameters": {"rank": 8, "scale": 20.0, "dropout": 0.0}}`
+	config := fmt.Sprintf(`{"fine_tune_type": "lora", "num_layers": -1, "lora_parameters": {"rank": %d, "scale": 20.0, "dropout": 0.0}}`, rank)
 	require.NoError(t, os.WriteFile(filepath.Join(adapter, configFile), []byte(config), 0o600))
 	return filepath.Join(dir, "model"), adapter
 }
@@ -59,7 +63,8 @@ func TestFuse(t *testing.T) {
 	for _, dt := range []metal.DType{metal.Float32, metal.BFloat16, metal.Float16} {
 		eps := map[metal.DType]float64{metal.Float32: 1.0 / (1 << 24), metal.BFloat16: 1.0 / (1 << 8), metal.Float16: 1.0 / (1 << 11)}[dt]
 		out := filepath.Join(t.TempDir(), "fused")
-		require.NoError(t, Fuse(context.Background(), FuseOptions{Model: model, AdapterPath: adapter, SavePath: out, DType: dt.String(), MaxShardBytes: 64 << 10}))
+		_, err := Fuse(context.Background(), FuseOptions{Model: model, AdapterPath: adapter, SavePath: out, DType: dt.String(), MaxShardBytes: 64 << 10})
+		require.NoError(t, err)
 		got, err := weights.OpenDir(out)
 		require.NoError(t, err)
 		require.Greater(t, len(got.Files()), 1, "shards")
@@ -125,7 +130,8 @@ func TestFuseOfANewModel(t *testing.T) {
 	cfg.Iters, cfg.MaxSeqLength, cfg.ValSplit = 3, 32, 0
 	require.NoError(t, Run(context.Background(), cfg, func(Event) {}))
 	out := filepath.Join(t.TempDir(), "new")
-	require.NoError(t, Fuse(context.Background(), FuseOptions{Init: cfg.Init, AdapterPath: run, SavePath: out, DType: "bfloat16"}))
+	_, err := Fuse(context.Background(), FuseOptions{Init: cfg.Init, AdapterPath: run, SavePath: out, DType: "bfloat16"})
+	require.NoError(t, err)
 	masters, err := weights.Open(filepath.Join(run, adapterFile))
 	require.NoError(t, err)
 	defer masters.Close()

@@ -13,7 +13,6 @@ import (
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/models"
-	"github.com/ftmetal/ftmetal/models/nn"
 	"github.com/ftmetal/ftmetal/train/data"
 )
 
@@ -288,14 +287,7 @@ func (s *session) name() string {
 
 // total is the number of parameters of the model with its adapter.
 func (s *session) total() int64 {
-	var n int64
-	for _, p := range nn.Params(s.folder.Model) {
-		size := int64(1)
-		for _, d := range p.Shape {
-			size *= int64(d)
-		}
-		n += size
-	}
+	n := s.folder.Parameters()
 	if s.cfg.FineTuneType == "lora" {
 		n += int64(s.set.Size)
 	}

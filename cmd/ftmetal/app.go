@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/train"
 	"github.com/spf13/cobra"
 )
@@ -21,12 +22,14 @@ type app struct {
 	predict  func(context.Context, *train.Config) (train.PlanReport, error)
 	measure  func(context.Context, *train.Config, int) (train.BenchReport, error)
 	evaluate func(context.Context, *train.Config) (train.Evaluation, error)
-	fuse     func(context.Context, train.FuseOptions) error
+	fuse     func(context.Context, train.FuseOptions) (models.SaveReport, error)
+	quantize func(context.Context, string, models.QuantizeOptions) (models.SaveReport, error)
 	generate func(context.Context, generation, io.Writer) (generationStats, error)
 }
 
 func newApp(in io.Reader, out, err io.Writer) *app {
-	return &app{in: in, out: out, err: err, train: train.Run, predict: train.Predict, measure: train.MeasureTraining, evaluate: train.Evaluate, fuse: train.Fuse, generate: generateText}
+	return &app{in: in, out: out, err: err, train: train.Run, predict: train.Predict, measure: train.MeasureTraining, evaluate: train.Evaluate,
+		fuse: train.Fuse, quantize: quantizeModel, generate: generateText}
 }
 
 // usageError is a mistake in the command line or the settings file.
@@ -69,7 +72,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetGlobalNormalizationFunc(normalizeFlag)
 	addOptions(root.PersistentFlags(), "device")
-	root.AddCommand(a.trainCommand(), a.evalCommand(), a.generateCommand(), a.fuseCommand(), a.planCommand(), a.benchCommand(), a.devicesCommand(), a.versionCommand())
+	root.AddCommand(a.trainCommand(), a.evalCommand(), a.generateCommand(), a.fuseCommand(), a.quantizeCommand(), a.planCommand(), a.benchCommand(), a.devicesCommand(), a.versionCommand())
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/models/generate"
 	"github.com/ftmetal/ftmetal/train"
 	"github.com/spf13/pflag"
@@ -45,6 +47,9 @@ type fake struct {
 	cfg      *train.Config
 	fused    train.FuseOptions
 	gen      generation
+
+	device    string
+	quantized models.QuantizeOptions
 }
 
 func newFake(stdin string) *fake {
@@ -69,9 +74,16 @@ func newFake(stdin string) *fake {
 		f.cfg = cfg
 		return train.Evaluation{Loss: 0, Batches: 3, File: "d/test.jsonl"}, nil
 	}
-	f.fuse = func(_ context.Context, opt train.FuseOptions) error {
+	f.fuse = func(_ context.Context, opt train.FuseOptions) (models.SaveReport, error) {
 		f.fused = opt
-		return nil
+		if opt.Model == "quantized" {
+			return models.SaveReport{Quantized: 3, Error: 0.0625, UpdateError: 1.5}, nil
+		}
+		return models.SaveReport{}, nil
+	}
+	f.quantize = func(_ context.Context, device string, opt models.QuantizeOptions) (models.SaveReport, error) {
+		f.device, f.quantized = device, opt
+		return models.SaveReport{Quantized: 7, Error: 0.125, Bytes: 9 << 20, Parameters: 16 << 20}, nil
 	}
 	f.generate = func(_ context.Context, g generation, w io.Writer) (generationStats, error) {
 		f.gen = g
@@ -282,6 +294,43 @@ func TestFuse(t *testing.T) {
 	require.Zero(t, f.line("fuse --model m --adapter-path a --save-path s --dtype float16 --device null"))
 	require.Equal(t, train.FuseOptions{Model: "m", AdapterPath: "a", SavePath: "s", DType: "float16", MaxShardBytes: 5e9, Device: "null"}, f.fused)
 	require.Equal(t, "Saved the merged model to s\n", f.out.String())
+	f = newFake("")
+	require.Zero(t, f.line("fuse --model quantized"))
+	require.Equal(t, "Quantized 3 merged weights again: that changed them by 0.062 of their size, which is 1.5 of what the adapter had changed (--dequantize avoids it)\n"+
+		"Saved the merged model to fused_model\n", f.out.String())
+	f = newFake("")
+	require.Zero(t, f.line("fuse --model m --dequantize"))
+	require.True(t, f.fused.Dequantize)
+}
+
+func TestQuantize(t *testing.T) {
+	f := newFake("")
+	require.Zero(t, f.line("quantize --model m --save-path s --device null"), f.err.String())
+	require.Equal(t, models.QuantizeOptions{Model: "m", SavePath: "s", As: graph.Quantization{Mode: graph.QuantAffine}, MaxShardBytes: 5e9}, f.quantized)
+	require.Equal(t, "null", f.device)
+	require.Equal(t, "Quantized 7 weights, which changed them by 0.12 of their size\nSaved the model to s: 9.00 MiB, 4.500 bits per weight\n", f.out.String())
+	f = newFake("")
+	require.Zero(t, f.line("quantize --hf-path m --mlx-path s --q-bits 3 --q-group-size 32 --q_mode affine --dtype float16"), f.err.String())
+	require.Equal(t, models.QuantizeOptions{Model: "m", SavePath: "s", As: graph.Quantization{Mode: graph.QuantAffine, Bits: 3, GroupSize: 32}, DType: "float16", MaxShardBytes: 5e9}, f.quantized)
+	f = newFake("")
+	require.Zero(t, f.line("quantize --model m --save-path s --quant-predicate mixed_3_6"))
+	require.Equal(t, "mixed_3_6", f.quantized.Recipe)
+	f = newFake("")
+	require.Zero(t, f.line("quantize --model m --save-path s -d"))
+	require.True(t, f.quantized.Dequantize)
+	require.Equal(t, "Saved the unpacked model to s: 9.00 MiB, 4.500 bits per weight\n", f.out.String())
+	for line, want := range map[string]string{
+		"quantize --model m":                                  "give folders with --model DIR --save-path DIR",
+		"quantize --model m --save-path s -d --bits 4":        "dequantize goes with none of bits",
+		"quantize --model m --save-path s --bits 7":           "bits are 7, affine has [2 3 4 5 6 8]",
+		"quantize --model m --save-path s --mode int4":        `quantization mode is "int4"`,
+		"quantize --model m --save-path s --bit 4":            "did you mean --bits?",
+		"quantize --model m --save-path s --max-shard-size x": "--max-shard-size",
+	} {
+		f := newFake("")
+		require.Equal(t, 2, f.line(line), line)
+		require.Contains(t, f.err.String(), want)
+	}
 }
 
 func TestGenerate(t *testing.T) {

@@ -122,11 +122,17 @@ func device(cmd *cobra.Command) string {
 	return debug.Device()
 }
 
+// converted are the names that mlx_lm.convert has for flags of quantize.
+var converted = map[string]string{"hf-path": "model", "mlx-path": "save-path", "q-bits": "bits", "q-group-size": "group-size", "q-mode": "mode", "quant-predicate": "recipe"}
+
 // normalizeFlag makes the other names of options, and underscores, work on the
 // command line.
 func normalizeFlag(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	if o, ok := new(train.Config).Lookup(name); ok {
 		name = o.Name
+	}
+	if n, ok := converted[flagName(name)]; ok {
+		name = n
 	}
 	return pflag.NormalizedName(flagName(name))
 }

@@ -27,8 +27,13 @@ func (a *app) fuseCommand() *cobra.Command {
 				return usageError{fmt.Errorf("--max-shard-size: %w", err)}
 			}
 			opt.Device = device(cmd)
-			if err := a.fuse(cmd.Context(), opt); err != nil {
+			r, err := a.fuse(cmd.Context(), opt)
+			if err != nil {
 				return err
+			}
+			if r.Quantized > 0 {
+				fmt.Fprintf(a.out, "Quantized %d merged weights again: that changed them by %.2g of their size, which is %.2g of what the adapter had changed (--dequantize avoids it)\n",
+					r.Quantized, r.Error, r.UpdateError)
 			}
 			fmt.Fprintln(a.out, "Saved the merged model to "+opt.SavePath)
 			return nil
@@ -41,6 +46,7 @@ func (a *app) fuseCommand() *cobra.Command {
 	f.StringVar(&opt.AdapterPath, "adapter-path", "adapters", "folder of the adapter")
 	f.StringVar(&opt.SavePath, "save-path", "fused_model", "folder to write")
 	f.StringVar(&opt.DType, "dtype", "", "dtype of the merged weights: float32, bfloat16 or float16 (default: the model's)")
+	f.BoolVar(&opt.Dequantize, "dequantize", false, "write floats where the model is quantized (otherwise merged weights are quantized again)")
 	f.StringVar(&shard, "max-shard-size", "5GB", "size at which weights go into another file")
 	return cmd
 }

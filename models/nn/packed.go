@@ -73,12 +73,17 @@ func (m matrix) rows(ids *graph.Array) *graph.Array {
 	return graph.Dequantize(words, scales, biases, p.As, p.DType)
 }
 
-// dense is the matrix itself, unpacked to the dtype of its layer's results.
-func (m matrix) dense() *graph.Array {
-	if p := m.packed; p != nil {
-		return graph.Dequantize(m.weight.Array, p.Scales.Array, p.Biases.array(), p.As, p.DType)
+// dense is the matrix in dtype dt, unpacked there if it is packed.
+func (m matrix) dense(dt metal.DType) *graph.Array {
+	p := m.packed
+	if p == nil {
+		return graph.AsType(m.weight.Array, dt)
 	}
-	return m.weight.Array
+	scales, biases := p.Scales.Array, p.Biases.array()
+	if biases != nil {
+		scales, biases = graph.AsType(scales, dt), graph.AsType(biases, dt)
+	}
+	return graph.Dequantize(m.weight.Array, scales, biases, p.As, dt)
 }
 
 // crossEntropy is the loss of the rows of x@mᵀ against targets.
