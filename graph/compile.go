@@ -158,7 +158,7 @@ func (f *Compiled) call(ctx context.Context, args []*Array, profile bool) ([]*Ar
 	if err := c.bound.await(ctx, true); err != nil {
 		return nil, nil, err
 	}
-	times, err := c.plan.execute(ctx, c.bound.program, profile)
+	times, err := c.plan.execute(ctx, c.bound, profile)
 	if err != nil {
 		return nil, nil, err
 	}

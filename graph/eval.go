@@ -37,7 +37,7 @@ func Eval(ctx context.Context, arrays ...*Array) error {
 	if err := b.await(ctx, false); err != nil {
 		return err
 	}
-	if _, err := plan.execute(ctx, b.program, false); err != nil {
+	if _, err := plan.execute(ctx, b, false); err != nil {
 		b.discard()
 		return err
 	}
@@ -86,13 +86,19 @@ func assign(todo []*Array, outs []*data) {
 
 // execute runs a bound plan. With FTMETAL_DEBUG=2 every dispatch is timed and
 // printed.
-func (p *Plan) execute(ctx context.Context, program metal.Program, profile bool) ([]KernelTime, error) {
+func (p *Plan) execute(ctx context.Context, b *binding, profile bool) ([]KernelTime, error) {
 	verbose := debug.Level() >= 2
 	if !profile && !verbose {
-		return nil, program.Run(ctx)
+		if err := b.program.Run(ctx); err != nil {
+			return nil, err
+		}
+		return nil, b.verify(p.checks)
 	}
-	spent, err := program.Profile(ctx)
+	spent, err := b.program.Profile(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.verify(p.checks); err != nil {
 		return nil, err
 	}
 	times := make([]KernelTime, len(spent))
@@ -114,8 +120,9 @@ type binding struct {
 	owned   []metal.Buffer // constants, and the arena unless that is shared
 	arena   metal.Buffer   // nil: no temporaries
 	outputs []*data
-	made    []*storage // memory of the outputs
-	keep    []*storage // that, and memory of others that the program reads
+	made    []*storage   // memory of the outputs
+	keep    []*storage   // that, and memory of others that the program reads
+	found   []metal.View // what the plan's checks find
 }
 
 // close frees the arena; outputs stay.
@@ -243,6 +250,9 @@ func (p *Plan) place(b *binding, where []metal.View, args []*data) error {
 			v.Buf, v.Off = b.arena, s.off
 		}
 		where[s.id] = v
+	}
+	for _, c := range p.checks {
+		b.found = append(b.found, where[c.found.id])
 	}
 	for _, t := range p.outputs {
 		s := t.View.Buf.(*slot)

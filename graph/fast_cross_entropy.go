@@ -15,8 +15,8 @@ const crossEntropyChunk = 16 << 20
 type linearCrossEntropy struct{}
 
 // LinearCrossEntropy is the cross-entropy of the logits h@wᵀ against targets:
-// h [T,d], w [V,d], targets int32 [T] with -1 for rows that do not count (their
-// loss is 0). It returns float32 [T]. The logits are made a chunk of rows at a
+// h [T,d], w [V,d], targets int32 [T], negative for rows that do not count (their
+// loss is 0); a target of V or more is an error of Eval. It returns float32 [T]. The logits are made a chunk of rows at a
 // time and never stored whole (Cut Cross-Entropy, arXiv 2411.09009, in chunks).
 func LinearCrossEntropy(h, w, targets *Array) *Array {
 	present("LinearCrossEntropy", h, w, targets)
@@ -25,6 +25,7 @@ func LinearCrossEntropy(h, w, targets *Array) *Array {
 	check(h.dtype == w.dtype, "LinearCrossEntropy", "h is %s and w %s", h.dtype, w.dtype)
 	wantFloat("LinearCrossEntropy", h)
 	t := h.shape[0]
+	targets = underClasses("LinearCrossEntropy", targets, w.shape[0])
 	return apply(linearCrossEntropy{}, []*Array{h, w, targets},
 		&Array{shape: []int{t}, dtype: metal.Float32}, &Array{shape: []int{t}, dtype: metal.Float32}, &Array{shape: h.shape, dtype: h.dtype})[0]
 }
@@ -109,13 +110,15 @@ func (scaleRows) VJP(c *Cotangents) []*Array {
 type crossEntropy struct{}
 
 // CrossEntropy is ln Σ eˡ - l[target] for each row of logits [T,V] with targets
-// int32 [T], 0 where a target is -1. It returns float32 [T].
+// int32 [T], 0 where a target is negative; one of V or more is an error of Eval.
+// It returns float32 [T].
 func CrossEntropy(logits, targets *Array) *Array {
 	present("CrossEntropy", logits, targets)
 	check(len(logits.shape) == 2 && len(targets.shape) == 1 && targets.shape[0] == logits.shape[0] && targets.dtype == metal.Int32,
 		"CrossEntropy", "logits are %v and targets %v, want [T,V] and int32 [T]", logits, targets)
 	wantFloat("CrossEntropy", logits)
 	t := []int{logits.shape[0]}
+	targets = underClasses("CrossEntropy", targets, logits.shape[1])
 	return apply(crossEntropy{}, []*Array{logits, targets}, &Array{shape: t, dtype: metal.Float32}, &Array{shape: t, dtype: metal.Float32})[0]
 }
 
@@ -137,7 +140,7 @@ func (crossEntropy) VJP(c *Cotangents) []*Array {
 func crossEntropyComposed(in []*Array) []*Array {
 	x, targets := asFloat32(in[0]), in[1]
 	lse := LogSumExp(x, []int{1}, false)
-	at := Squeeze(TakeAlongAxis(x, ExpandDims(Maximum(targets, 0), 1), 1), 1)
+	at := Squeeze(takeAlongAxis(x, ExpandDims(Maximum(targets, 0), 1), 1), 1)
 	return []*Array{Where(GreaterEqual(targets, 0), Subtract(lse, at), 0.0), lse}
 }
 

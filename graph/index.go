@@ -34,14 +34,20 @@ type gather struct{}
 
 // Take reads elements of a along axis at integer indices, which replace the
 // axis in the shape. Negative indices count from the end; an index outside the
-// axis reads the nearest element. Mirrors mx.take.
+// axis is an error of Eval. Mirrors mx.take.
 func Take(a, indices *Array, axis int) *Array {
 	present("Take", a, indices)
 	check(indices.dtype.IsInteger(), "Take", "indices are %s, want integers", indices.dtype)
 	axis = normAxis("Take", axis, len(a.shape))
+	return take(a, insideAxis("Take", indices, a.shape[axis]), axis)
+}
+
+// take is Take of indices that are inside the axis.
+func take(a, indices *Array, axis int) *Array {
+	axis = normAxis("Take", axis, len(a.shape))
 	if axis != 0 {
 		moved := MoveAxis(a, axis, 0)
-		rows := Take(moved, indices, 0)
+		rows := take(moved, indices, 0)
 		n := len(indices.shape)
 		perm := []int{}
 		for i := range axis {
@@ -106,11 +112,18 @@ func (scatterAdd) VJP(c *Cotangents) []*Array {
 type gatherAxis struct{ axis int }
 
 // TakeAlongAxis reads a at indices along axis; indices broadcast to a outside
-// that axis. Mirrors mx.take_along_axis.
+// that axis. Negative indices count from the end; one outside is an error of
+// Eval. Mirrors mx.take_along_axis.
 func TakeAlongAxis(a, indices *Array, axis int) *Array {
 	present("TakeAlongAxis", a, indices)
 	axis = normAxis("TakeAlongAxis", axis, len(a.shape))
 	check(len(indices.shape) == len(a.shape) && indices.dtype.IsInteger(), "TakeAlongAxis", "indices are %v for an array of shape %v", indices, a.shape)
+	return takeAlongAxis(a, insideAxis("TakeAlongAxis", indices, a.shape[axis]), axis)
+}
+
+// takeAlongAxis is TakeAlongAxis of indices that are inside the axis.
+func takeAlongAxis(a, indices *Array, axis int) *Array {
+	axis = normAxis("TakeAlongAxis", axis, len(a.shape))
 	as, is := slices.Clone(a.shape), slices.Clone(indices.shape)
 	as[axis], is[axis] = 1, 1
 	outer := broadcastShapes("TakeAlongAxis", as, is)
@@ -137,12 +150,18 @@ type scatterAxis struct {
 	add  bool
 }
 
-// PutAlongAxis is a with values written at indices along axis. Mirrors
+// PutAlongAxis is a with values written at indices along axis. Negative indices
+// count from the end; one outside is an error of Eval. Mirrors
 // mx.put_along_axis.
 func PutAlongAxis(a, indices, values *Array, axis int) *Array {
 	present("PutAlongAxis", a, indices)
 	axis = normAxis("PutAlongAxis", axis, len(a.shape))
 	check(len(indices.shape) == len(a.shape) && indices.dtype.IsInteger(), "PutAlongAxis", "indices are %v for an array of shape %v", indices, a.shape)
+	return putAlongAxis(a, insideAxis("PutAlongAxis", indices, a.shape[axis]), values, axis)
+}
+
+// putAlongAxis is PutAlongAxis at indices that are inside the axis.
+func putAlongAxis(a, indices, values *Array, axis int) *Array {
 	shape := slices.Clone(a.shape)
 	shape[axis] = indices.shape[axis]
 	return apply1(scatterAxis{axis, false}, a.shape, a.dtype, a, BroadcastTo(indices, shape), BroadcastTo(AsType(values, a.dtype), shape))

@@ -15,6 +15,7 @@ type Term struct {
 	at                int
 	start, stop, step *int
 	array             *Array
+	trusted           bool // the array's elements are inside
 }
 
 type termKind int
@@ -41,7 +42,8 @@ func NewAxis() Term { return Term{kind: termNewAxis} }
 // Ellipsis stands for as many whole axes as are left.
 func Ellipsis() Term { return Term{kind: termEllipsis} }
 
-// Pick is an array of integer indices. Several of them broadcast together.
+// Pick is an array of integer indices, negative ones from the end. Several of
+// them broadcast together. An index outside its axis is an error of Eval.
 func Pick(a *Array) Term { return Term{kind: termArray, array: a} }
 
 // span is a resolved slice of one axis.
@@ -163,10 +165,14 @@ func GetItem(a *Array, terms ...Term) *Array {
 		return p.view()
 	}
 	if i, ok := p.single(); ok {
-		return Take(a, p.terms[i].array, p.axis[i])
+		ids := p.terms[i].array
+		if !p.terms[i].trusted {
+			ids = insideAxis("GetItem", ids, a.shape[p.axis[i]])
+		}
+		return take(a, ids, p.axis[i])
 	}
 	pos := p.positions("GetItem")
-	return Take(Reshape(a, -1), pos, 0)
+	return take(Reshape(a, -1), pos, 0)
 }
 
 // single is the one index array of an index that has nothing else.
@@ -290,7 +296,11 @@ func (p *indexPlan) positions(op string) *Array {
 			offset += s.start * strides[ax]
 			add(alongAxis(Multiply(Arange(0, float64(s.n), 1, metal.Int32), s.step*strides[ax]), place[i], len(shape)))
 		case termArray:
-			idx := AsType(t.array, metal.Int32)
+			idx := t.array
+			if !t.trusted {
+				idx = insideAxis(op, idx, p.a.shape[ax])
+			}
+			idx = AsType(idx, metal.Int32)
 			idx = Where(Less(idx, 0), Add(idx, p.a.shape[ax]), idx)
 			along := slices.Repeat([]int{1}, len(shape))
 			copy(along[block+len(picked)-len(idx.shape):], idx.shape)
@@ -320,7 +330,7 @@ func SetItem(a *Array, value any, terms ...Term) *Array {
 	present("SetItem", a)
 	pos := planIndex("SetItem", a, terms).positions("SetItem")
 	v := fitValue("SetItem", value, pos.shape, a.dtype)
-	flat := PutAlongAxis(Reshape(a, -1), Reshape(pos, -1), Reshape(v, -1), 0)
+	flat := putAlongAxis(Reshape(a, -1), Reshape(pos, -1), Reshape(v, -1), 0)
 	return Reshape(flat, a.shape...)
 }
 
@@ -357,8 +367,8 @@ func FoldAt(fold func(a, b any) *Array, a *Array, value any, terms ...Term) *Arr
 	flat := Reshape(a, -1)
 	for _, turn := range turns(where) {
 		ids := FromSlice(turn)
-		at := Take(pos, ids, 0)
-		flat = PutAlongAxis(flat, at, fold(Take(flat, at, 0), Take(values, ids, 0)), 0)
+		at := take(pos, ids, 0)
+		flat = putAlongAxis(flat, at, fold(take(flat, at, 0), take(values, ids, 0)), 0)
 	}
 	return Reshape(flat, a.shape...)
 }
@@ -409,7 +419,7 @@ func dynamicTerms(op string, a, start *Array, axes, sizes []int) []Term {
 				idx = Add(idx, Clip(first, 0, a.shape[i]-sizes[i]))
 			}
 		}
-		terms[i] = Pick(alongAxis(idx, i, n))
+		terms[i] = Term{kind: termArray, array: alongAxis(idx, i, n), trusted: true}
 	}
 	return terms
 }

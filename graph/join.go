@@ -259,7 +259,7 @@ func Diagonal(a *Array, offset, axis1, axis2 int) *Array {
 	start := first*cols + max(0, offset)
 	flat := Reshape(x, append(slices.Clone(x.shape[:n-2]), x.Dim(-2)*cols)...)
 	ids := Add(Multiply(Arange(0, float64(length), 1, metal.Int32), cols+1), start)
-	return Take(flat, ids, -1)
+	return take(flat, ids, -1)
 }
 
 // Diag makes a matrix with a vector on diagonal k, or takes the diagonal of a
@@ -323,7 +323,7 @@ func AsStrided(a *Array, shape, strides []int, offset int) *Array {
 	for i, d := range shape {
 		pos = Add(pos, alongAxis(Multiply(Arange(0, float64(d), 1, metal.Int32), strides[i]), i, len(shape)))
 	}
-	return Take(Reshape(a, -1), pos, 0)
+	return take(Reshape(a, -1), pos, 0)
 }
 
 // checkReach refuses strides that lead outside a.

@@ -60,6 +60,7 @@ type Lowering struct {
 	at     *node           // that is lowered
 	used   map[*Array]bool // outputs somebody needs
 	leaves map[*data]*slot
+	checks []checkedIndices
 }
 
 // Emit adds a dispatch to the program.
@@ -208,6 +209,9 @@ func (l *Lowering) lowerNode(n *node) {
 	in := make([]kernels.Tensor, len(n.in))
 	for i, x := range n.in {
 		in[i] = l.value(x)
+	}
+	if c, ok := n.op.(indexCheck); ok {
+		in[0] = l.checkIndices(c, in[0])
 	}
 	if v, ok := n.op.(viewer); ok {
 		if t, ok := v.View(in[0], n.out[0].shape); ok {

@@ -18,6 +18,7 @@ type Plan struct {
 	args    []*Array
 	outputs []kernels.Tensor // where each output lies, in terms of slots
 	consts  int64
+	checks  []checkedIndices
 	double  string // an op that computes in float64; "" if none does
 
 	// ArenaBytes is the memory that all temporaries need together.
@@ -50,7 +51,7 @@ func newPlan(outputs, args []*Array, donate map[int]int) *Plan {
 	for _, c := range late {
 		kernels.Copy(l, c.from, c.to) // nothing for an empty array
 	}
-	p.list, p.labels, p.slots = l.list, l.labels, l.slots
+	p.list, p.labels, p.slots, p.checks = l.list, l.labels, l.slots, l.checks
 	for i, d := range p.list {
 		if strings.HasSuffix(d.Kernel, "_f64") || strings.Contains(d.Kernel, "_f64_") {
 			p.double = p.labels[i]

@@ -124,7 +124,8 @@ func alignLabels(subscripts string, x *Array, labels, order string) *Array {
 }
 
 // GatherMM multiplies chosen matrices: a[lhs] @ b[rhs], where the index arrays
-// (nil: every matrix in order) name one of the batch of each. Mirrors
+// (nil: every matrix in order) name one of the batch of each, from the end where
+// they are negative. An index outside is an error of Eval. Mirrors
 // mx.gather_mm.
 func GatherMM(a, b, lhs, rhs *Array) *Array {
 	present("GatherMM", a, b)
@@ -134,7 +135,9 @@ func GatherMM(a, b, lhs, rhs *Array) *Array {
 		if ids == nil {
 			return x
 		}
-		return Take(Reshape(x, append([]int{sizeOf(x.shape[:n])}, x.shape[n:]...)...), ids, 0)
+		many := sizeOf(x.shape[:n])
+		check(ids.dtype.IsInteger(), "GatherMM", "indices are %s, want integers", ids.dtype)
+		return take(Reshape(x, append([]int{many}, x.shape[n:]...)...), insideAxis("GatherMM", ids, many), 0)
 	}
 	return Matmul(pick(a, lhs), pick(b, rhs))
 }

@@ -98,8 +98,8 @@ func (op quantMatmul) apply(in ...*Array) *Array {
 // GatherQMM multiplies chosen matrices: x[lhs] by w[rhs], as QuantizedMatmul
 // does, where the integer arrays lhs and rhs broadcast to the batch axes of the
 // result and count matrices of x [...,M,K] and of w in row-major order; nil
-// stands for all of them in order. Negative indices count from the end; those
-// outside take the nearest matrix. Mirrors mx.gather_qmm.
+// stands for all of them in order. Negative indices count from the end; one
+// outside is an error of Eval. Mirrors mx.gather_qmm.
 func GatherQMM(x, words, scales, biases, lhs, rhs *Array, transpose bool, q Quantization) *Array {
 	const name = "GatherQMM"
 	if lhs == nil && rhs == nil {
@@ -128,6 +128,7 @@ func matrixIndices(name string, ids *Array, shape []int) *Array {
 	}
 	check(ids.dtype.IsInteger(), name, "indices are %s, want integers", ids.dtype)
 	check(n > 0 || ids.Size() == 0, name, "indices of shape %v choose among no matrices: the operand has shape %v", ids.shape, shape)
+	ids = insideAxis(name, ids, n)
 	if ids.dtype.IsSigned() {
 		ids = Where(Less(ids, 0), Add(ids, n), ids)
 	}
@@ -195,7 +196,7 @@ func (op quantMatmul) VJP(c *Cotangents) []*Array {
 	}
 	if op.Mode == QuantAffine && (c.Want[2] || c.Want[3]) {
 		if op.gather {
-			x = Take(x, c.In[len(c.In)-2], 0)
+			x = take(x, c.In[len(c.In)-2], 0)
 		}
 		left, right := x, g
 		if op.transpose {

@@ -111,7 +111,7 @@ func TestQuantizedViews(t *testing.T) {
 		requireNear(t, graph.Matmul(heads, dense), graph.QuantizedMatmul(heads, words, scales, biases, false, as), 1e-5, "%v", as)
 		row := rnd(-1, 1, 64)
 		requireNear(t, graph.Matmul(row, graph.SwapAxes(dense, -1, -2)), graph.QuantizedMatmul(row, words, scales, biases, true, as), 1e-5, "%v", as)
-		ids := ints(-1, 5, 0)
+		ids := ints(-1, 1, 0)
 		got := graph.GatherQMM(heads, words, scales, biases, nil, graph.Reshape(ids, 3, 1), false, as)
 		require.Equal(t, []int{3, 2, 9, 64}, got.Shape())
 		requireNear(t, graph.GatherMM(heads, dense, graph.FromSlice([]int32{0, 1, 0, 1, 0, 1}, 3, 2), graph.FromSlice([]int32{1, 1, 1, 1, 0, 0}, 3, 2)), got, 1e-5, "%v", as)

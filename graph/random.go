@@ -105,7 +105,7 @@ func RandInt(lo, hi any, shape []int, dt metal.DType, key *Array) *Array {
 // Permutation shuffles a along axis. Mirrors mx.random.permutation.
 func Permutation(a *Array, axis int, key *Array) *Array {
 	present("Permutation", a)
-	return Take(a, PermutationOf(a.Dim(axis), key), axis)
+	return take(a, PermutationOf(a.Dim(axis), key), axis)
 }
 
 // PermutationOf is a random order of 0 to n-1, as uint32. Mirrors

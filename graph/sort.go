@@ -34,14 +34,14 @@ func ArgSort(a *Array, axis int) *Array {
 // Sort orders the elements along axis; NaN comes last. Mirrors mx.sort.
 func Sort(a *Array, axis int) *Array {
 	present("Sort", a)
-	return TakeAlongAxis(a, ArgSort(a, axis), axis)
+	return takeAlongAxis(a, ArgSort(a, axis), axis)
 }
 
 // Partition moves the element that sorting would put at kth there, with none
 // larger before it and none smaller behind; negative kth counts from the end.
 // Here it sorts. Mirrors mx.partition.
 func Partition(a *Array, kth, axis int) *Array {
-	return TakeAlongAxis(a, ArgPartition(a, kth, axis), axis)
+	return takeAlongAxis(a, ArgPartition(a, kth, axis), axis)
 }
 
 // ArgPartition is the order that Partition puts the elements in, as uint32.
@@ -60,7 +60,7 @@ func TopK(a *Array, k, axis int) *Array {
 	axis = normAxis("TopK", axis, len(a.shape))
 	d := a.shape[axis]
 	check(k >= 0 && k <= d, "TopK", "k %d is not between 0 and %d, axis %d of %v", k, d, axis, a.shape)
-	return TakeAlongAxis(a, SliceAxis(ArgSort(a, axis), axis, d-k, d), axis)
+	return takeAlongAxis(a, SliceAxis(ArgSort(a, axis), axis, d-k, d), axis)
 }
 
 // searchSorted finds the places of values in a sorted vector; its inputs are

@@ -202,7 +202,7 @@ func (s *Stream) run(ctx context.Context, plan *Plan, b *binding, previous *task
 			return fmt.Errorf("graph: an operand of an asynchronous evaluation failed: %w", err)
 		}
 	}
-	_, err := plan.execute(ctx, b.program, false)
+	_, err := plan.execute(ctx, b, false)
 	return err
 }
 

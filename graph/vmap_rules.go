@@ -101,12 +101,12 @@ func (op loraLinear) VMap(b *Batch) []*Array { return b.merged(op, 1, 2, 3) }
 func (gather) VMap(b *Batch) []*Array {
 	table, ids := b.In[0], b.In[1]
 	if !b.Mapped[1] {
-		return []*Array{MoveAxis(Take(MoveAxis(table, 0, 1), ids, 0), len(ids.shape), 0)}
+		return []*Array{MoveAxis(take(MoveAxis(table, 0, 1), ids, 0), len(ids.shape), 0)}
 	}
 	if b.Mapped[0] {
 		ids, table = b.rows(ids, table.shape[1]), mergeFirst(table)
 	}
-	return []*Array{Take(table, ids, 0)}
+	return []*Array{take(table, ids, 0)}
 }
 
 // VMap adds into a table of all slices side by side, or into rows that hold
@@ -124,8 +124,8 @@ func (op scatterAdd) VMap(b *Batch) []*Array {
 }
 
 // rows is where the rows named by ids [N,...] lie in a table of N times n rows,
-// by the rule of Take: a negative index counts from the end, and one outside is
-// clamped.
+// by the rule of Take: a negative index counts from the end. One outside stays in
+// its slice: the check before the op finds it.
 func (b *Batch) rows(ids *Array, n int) *Array {
 	dt := metal.Int32
 	if ids.dtype.Size() == 8 || ids.dtype == metal.Uint32 || b.N*n > math.MaxInt32 {

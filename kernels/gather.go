@@ -15,6 +15,34 @@ type gatherAxisArgs struct {
 	_                         uint32
 }
 
+// gatherCheckArgs mirrors GatherCheckArgs of gather.h.
+type gatherCheckArgs struct {
+	n, threads uint64
+	low, high  int64
+}
+
+// checkEach is how many indices a thread of CheckIndices looks at.
+const checkEach = 1024
+
+// CheckedIndices is the number of words, int64, that CheckIndices writes for n
+// indices.
+func CheckedIndices(n int) int { return 2 * ceilDiv(n, checkEach) }
+
+// CheckIndices looks for indices outside [low, high) among ids, contiguous
+// integers; unsigned ones are never below. found gets pairs, one for each
+// thread: the place of its first index outside, counted from 1, and that index,
+// or two zeros.
+func CheckIndices(e Emitter, ids, found Tensor, low, high int64) {
+	if !ids.DType.IsSigned() {
+		low = max(low, 0)
+	}
+	threads := found.Size() / 2
+	args := gatherCheckArgs{n: uint64(ids.Size()), threads: uint64(threads), low: low, high: high}
+	grid, group := gridFor(threads)
+	e.Emit(metal.Dispatch{Kernel: "gather_check_" + ids.DType.Suffix(), In: []metal.View{ids.View}, Out: []metal.View{found.View},
+		Args: bytesOf(&args), Grid: grid, Group: group})
+}
+
 // indices is ids in a dtype that the kernels read: int32 and uint32 as they
 // are, others converted.
 func indices(e Emitter, ids Tensor) Tensor {

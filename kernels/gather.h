@@ -7,6 +7,14 @@ struct GatherArgs {
   int64_t table;  // rows of the table
 };
 
+// A check of n indices by threads; each looks at every threads-th one.
+struct GatherCheckArgs {
+  uint64_t n;
+  uint64_t threads;
+  int64_t low;  // the least index that is inside
+  int64_t high; // the greatest, and one more
+};
+
 // Along an axis: data is [outer, axis, inner], indices [outer, count, inner].
 struct GatherAxisArgs {
   uint64_t outer;

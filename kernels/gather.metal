@@ -2,6 +2,7 @@
 // scatter_add:  out[t, c] = sum of x[r, c] over ids[r] = t, in the order of r
 // gather_axis:  out[o, k, i] = x[o, idx[o, k, i], i]
 // scatter_axis: out[o, idx[o, k, i], i] = (or +=) x[o, k, i], in the order of k
+// check:        found[t] = the first of thread t's indices that is outside
 // Negative indices count from the end; others are clamped to the axis, so that
 // nothing is read or written outside. One thread per element; sums in float.
 #include "kernel.h"
@@ -98,6 +99,30 @@ template <typename T, typename I>
   }
 }
 
+// One thread per GATHER_CHECK indices; each writes where its first index outside
+// [low, high) is, counted from 1, and that index: 0 and 0 if there is none.
+template <typename I>
+[[kernel]] void check(
+    device const I* ids [[buffer(0)]],
+    device int64_t* found [[buffer(1)]],
+    constant GatherCheckArgs& args [[buffer(2)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t t = at.x + uint64_t(grid.x) * at.y;
+  if (t < args.threads) {
+    int64_t where = 0, what = 0;
+    for (uint64_t i = t; i < args.n && where == 0; i += args.threads) {
+      int64_t id = int64_t(ids[i]);
+      if (id < args.low || id >= args.high) {
+        where = int64_t(i) + 1;
+        what = id;
+      }
+    }
+    found[2 * t] = where;
+    found[2 * t + 1] = what;
+  }
+}
+
 // clang-format off
 #define instantiate_gather(tn, T, in, I)                                \
   instantiate_kernel("gather_" #in "_" #tn, gather, T, I)               \
@@ -137,4 +162,12 @@ instantiate_scatters(bf16, bfloat)
 instantiate_scatters(f32, float)
 instantiate_gathers(c64, float2)
 instantiate_scatters(c64, float2)
+instantiate_kernel("gather_check_u8", check, uint8_t)
+instantiate_kernel("gather_check_u16", check, uint16_t)
+instantiate_kernel("gather_check_u32", check, uint)
+instantiate_kernel("gather_check_u64", check, uint64_t)
+instantiate_kernel("gather_check_i8", check, int8_t)
+instantiate_kernel("gather_check_i16", check, int16_t)
+instantiate_kernel("gather_check_i32", check, int)
+instantiate_kernel("gather_check_i64", check, int64_t)
 // clang-format on

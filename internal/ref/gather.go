@@ -25,6 +25,18 @@ func Gather(table []uint64, ids []float64, n, width int) Result {
 	return out
 }
 
+// CheckIndices is, for each thread of several that take turns, the place of its
+// first index outside [low, high), from 1, and that index, or zeros.
+func CheckIndices(ids []float64, threads int, low, high float64) Result {
+	out := Result{Words: make([]uint64, 2*threads)}
+	for i, id := range ids {
+		if pair := out.Words[i%threads*2:][:2]; pair[0] == 0 && (id < low || id >= high) {
+			pair[0], pair[1] = uint64(i+1), uint64(int64(id))
+		}
+	}
+	return out
+}
+
 // sums collects sums of elements of dtype dt, with magnitudes.
 type sums struct {
 	dt    metal.DType

@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/ftmetal/ftmetal/internal/ref"
@@ -102,4 +103,23 @@ func axisCases(ids metal.DType) []Case {
 	return cases
 }
 
-var _ = add(gatherCases()...)
+// checkCases have indices that are all inside, and some that are not.
+func checkCases() []Case {
+	var cases []Case
+	for _, ids := range []metal.DType{metal.Int8, metal.Int16, metal.Int32, metal.Int64, metal.Uint8, metal.Uint16, metal.Uint32, metal.Uint64} {
+		for _, n := range []int{5, 100} { // up to the first, a few are outside
+			cases = append(cases, Case{
+				Op: fmt.Sprintf("gather_check/%s_%d", ids.Suffix(), n), DTypes: []metal.DType{ids}, Dims: [][]int{{1}, {7}, {1024}, {1025}, {5000}},
+				Make: func(s *Setup) {
+					at, low := indices(s, ids, 5, s.Dims[0]), int64(-n)
+					found := s.Out(metal.Int64, kernels.CheckedIndices(s.Dims[0]))
+					s.Launch(func(e kernels.Emitter) { kernels.CheckIndices(e, at.Tensor, found.Tensor, low, int64(n)) })
+					s.Want(found, func() ref.Result { return ref.CheckIndices(at.Values, found.Tensor.Size()/2, -float64(n), float64(n)) })
+				},
+			})
+		}
+	}
+	return cases
+}
+
+var _ = add(append(gatherCases(), checkCases()...)...)
