@@ -155,6 +155,7 @@ var (
 	compiledType     = reflect.TypeFor[*graph.Compiled]()
 	quantizationType = reflect.TypeFor[graph.Quantization]()
 	viewType         = reflect.TypeFor[metal.View]()
+	fftNormType      = reflect.TypeFor[graph.FFTNorm]()
 )
 
 // value is an argument of type t.
@@ -202,6 +203,8 @@ func (c *calls) value(t reflect.Type) reflect.Value {
 		return of(graph.Compile(c.function(), c.value(reflect.TypeFor[graph.CompileOptions]()).Interface().(graph.CompileOptions)))
 	case viewType:
 		return of(c.view())
+	case fftNormType:
+		return of(pick(c, graph.FFTBackward, graph.FFTOrtho, graph.FFTForward, graph.FFTNorm("none")))
 	case quantizationType:
 		return of(graph.Quantization{Mode: graph.QuantMode(pick(c, "", "affine", "mxfp4", "mxfp8", "nvfp4", "int4")), Bits: pick(c, 0, 4, 8, 2, 3, 5, 6, 7, -1), GroupSize: pick(c, 0, 32, 64, 16, 128, 1, -32)})
 	}

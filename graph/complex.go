@@ -53,11 +53,11 @@ func Conj(a *Array) *Array {
 }
 
 // complexUnaryGrads pull back what has no complex derivative.
-var complexUnaryGrads = map[kernels.UnaryOp]func(x, g *Array) *Array{
-	kernels.Abs:       func(x, g *Array) *Array { return Multiply(g, Sign(x)) },
-	kernels.Real:      func(x, g *Array) *Array { return AsType(g, metal.Complex64) },
-	kernels.Imag:      func(x, g *Array) *Array { return Complex(ZerosLike(g), g) },
-	kernels.Conjugate: func(x, g *Array) *Array { return Conj(g) },
+var complexUnaryGrads = map[kernels.UnaryOp]func(x, y, g *Array) *Array{
+	kernels.Abs:       func(x, y, g *Array) *Array { return Multiply(x, Divide(g, Where(Equal(y, 0.0), OnesLike(y), y))) },
+	kernels.Real:      func(x, y, g *Array) *Array { return AsType(g, metal.Complex64) },
+	kernels.Imag:      func(x, y, g *Array) *Array { return Complex(ZerosLike(g), g) },
+	kernels.Conjugate: func(x, y, g *Array) *Array { return Conj(g) },
 }
 
 // complexOf joins a real and an imaginary part.

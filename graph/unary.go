@@ -31,7 +31,7 @@ func (op unary) Lower(l *Lowering, in, out []kernels.Tensor) {
 func (op unary) VJP(c *Cotangents) []*Array {
 	x, y, g := c.In[0], c.Out[0], c.Cot[0]
 	if pull := complexUnaryGrads[op.op]; pull != nil && x.dtype == metal.Complex64 {
-		return []*Array{pull(x, g)}
+		return []*Array{pull(x, y, g)}
 	}
 	grad := unaryGrads[op.op]
 	if grad == nil {
@@ -255,7 +255,7 @@ func Gelu(a *Array) *Array {
 type asType struct{}
 
 // AsType converts a to dt: floats truncate toward zero to integers, anything
-// but zero is true, a complex number loses its imaginary part. Mirrors
+// but zero is true, a complex number loses its imaginary part before. Mirrors
 // array.astype and mx.astype.
 func AsType(a *Array, dt metal.DType) *Array {
 	present("AsType", a)

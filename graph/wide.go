@@ -14,25 +14,23 @@ import (
 func isWide(d metal.DType) bool { return d == metal.Float64 || d == metal.Complex64 }
 
 // orderKey is uint64 numbers in the order of the elements of a, which are wide:
-// the smallest for the lowest, the largest possible one for NaN. Complex numbers
-// are ordered by their real parts, equal ones by their imaginary parts.
+// the smallest for the lowest. Complex numbers are ordered by their real parts,
+// equal ones by their imaginary parts.
 func orderKey(a *Array) *Array {
 	a = StopGradient(a)
-	var key *Array
-	if a.dtype == metal.Complex64 {
-		half := func(part *Array) *Array { return AsType(floatKey(part, metal.Uint32), metal.Uint64) }
-		key = BitwiseOr(LeftShift(half(Real(a)), 32), half(Imag(a)))
-	} else {
-		key = floatKey(a, metal.Uint64)
+	if a.dtype == metal.Float64 {
+		return floatKey(a, metal.Uint64)
 	}
-	return Where(IsNaN(a), word(math.MaxUint64, metal.Uint64), key)
+	half := func(part *Array) *Array { return AsType(floatKey(part, metal.Uint32), metal.Uint64) }
+	return BitwiseOr(LeftShift(half(Real(a)), 32), half(Imag(a)))
 }
 
 // floatKey is the bits of the floats of a as unsigned integers of the same size
-// and order; 0 and -0 are equal.
+// and order; 0 and -0 are equal, NaN is the largest.
 func floatKey(a *Array, dt metal.DType) *Array {
 	bits, top := View(Add(a, 0.0), dt), word(1<<(8*dt.Size()-1), dt)
-	return Where(Less(bits, top), BitwiseOr(bits, top), BitwiseInvert(bits))
+	key := Where(Less(bits, top), BitwiseOr(bits, top), BitwiseInvert(bits))
+	return Where(IsNaN(a), word(math.MaxUint64>>(64-8*dt.Size()), dt), key)
 }
 
 // word is an unsigned integer as an array without axes.

@@ -158,7 +158,7 @@ struct complex_cast<float2> {
 template <>
 struct complex_cast<bool> {
   METAL_FUNC static float2 from(bool x) { return float2(x ? 1.0f : 0.0f, 0.0f); }
-  METAL_FUNC static bool to(float2 z) { return z.x != 0.0f || z.y != 0.0f; }
+  METAL_FUNC static bool to(float2 z) { return z.x != 0.0f; }
 };
 
 template <typename T, typename U>

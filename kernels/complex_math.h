@@ -112,12 +112,13 @@ METAL_FUNC bool complex_less(float2 a, float2 b) { return a.x < b.x || (a.x == b
 METAL_FUNC bool complex_equal(float2 a, float2 b) { return a.x == b.x && a.y == b.y; }
 METAL_FUNC bool complex_is_nan(float2 a) { return isnan(a.x) || isnan(a.y); }
 
+// A real part that is NaN comes through, as in MLX.
 METAL_FUNC float2 complex_maximum(float2 a, float2 b) {
-  return complex_is_nan(a) || complex_less(b, a) ? a : b;
+  return isnan(a.x) || complex_less(b, a) ? a : b;
 }
 
 METAL_FUNC float2 complex_minimum(float2 a, float2 b) {
-  return complex_is_nan(a) || complex_less(a, b) ? a : b;
+  return isnan(a.x) || complex_less(a, b) ? a : b;
 }
 
 METAL_FUNC float2 complex_power(float2 a, float2 b) {

@@ -275,7 +275,7 @@ func (c *call) dtype(name string, fallback metal.DType) metal.DType {
 		return fallback
 	}
 	dt, err := metal.ParseDType(s)
-	if err != nil || dt == metal.Float64 || dt == metal.Complex64 {
+	if err != nil || dt == metal.Float64 {
 		unsupported("dtype %s", s)
 	}
 	return dt

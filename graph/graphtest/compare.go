@@ -73,13 +73,27 @@ func (tol tolerance) allowed(want float64, dt metal.DType, peak float64) float64
 	return tol.class.rounds*epsilon(dt)*math.Abs(want) + tol.class.inner*eps32*scale + (1+tol.class.rounds)*tol.noise + 4*tol.condition + smallestNormal
 }
 
-// decode is a tensor's values; complex ones are not compared.
+// inexact reports whether dt's values are rounded.
+func inexact(dt metal.DType) bool { return dt.IsFloat() || dt == metal.Complex64 }
+
+// decode is a tensor's values; complex ones are two each.
 func decode(t Tensor) []float64 {
+	if t.DType == metal.Complex64 {
+		t = Tensor{metal.Float32, []int{len(t.Raw) / 4}, t.Raw}
+	}
 	v, err := graph.Floats(context.Background(), t.Array())
 	if err != nil {
 		panic(err)
 	}
 	return v
+}
+
+// size is the absolute value that element i is a part of.
+func size(v []float64, i int, dt metal.DType) float64 {
+	if dt == metal.Complex64 {
+		return math.Hypot(v[i&^1], v[i|1])
+	}
+	return v[i]
 }
 
 // largest is the largest finite absolute value.
@@ -106,13 +120,13 @@ func compare(ctx context.Context, what string, got *graph.Array, want Tensor, to
 		return nil
 	}
 	g, w := decode(Tensor{want.DType, want.Shape, raw}), decode(want)
-	if !want.DType.IsFloat() {
+	if !inexact(want.DType) {
 		tol.class, tol.noise = exact, 0
 	}
 	peak := largest(w)
 	wrong, worst, ratio := 0, 0, -1.0
 	for i := range w {
-		allowed := tol.allowed(w[i], want.DType, peak)
+		allowed := tol.allowed(size(w, i, want.DType), want.DType, peak)
 		off := math.Abs(g[i] - w[i])
 		ok := off <= allowed || g[i] == w[i] || (math.IsNaN(g[i]) && math.IsNaN(w[i]))
 		if !ok {
@@ -127,5 +141,5 @@ func compare(ctx context.Context, what string, got *graph.Array, want Tensor, to
 		return nil
 	}
 	return fmt.Errorf("%s: %d of %d values differ; at %d got %v, want %v, allowed difference %.3g (worst is %.3g times that)",
-		what, wrong, len(w), worst, g[worst], w[worst], tol.allowed(w[worst], want.DType, peak), ratio)
+		what, wrong, len(w), worst, g[worst], w[worst], tol.allowed(size(w, worst, want.DType), want.DType, peak), ratio)
 }

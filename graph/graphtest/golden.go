@@ -125,10 +125,10 @@ func (f *Family) Check(ctx context.Context, c *Case) error {
 	return f.compare(ctx, op, c, got, moved)
 }
 
-// nudged is t, if it is float32, with every element moved by one rounding, up or
+// nudged is t, if it is float32 or complex64, with every element moved by one rounding, up or
 // down.
 func nudged(t Tensor) Tensor {
-	if t.DType != metal.Float32 {
+	if t.DType != metal.Float32 && t.DType != metal.Complex64 {
 		return t
 	}
 	raw := slices.Clone(t.Raw)
@@ -259,7 +259,7 @@ func (f *Family) gradients(op *opEntry, c *Case, ins []*graph.Array) ([]*graph.A
 			failed = err
 			return cots
 		}
-		return slices.DeleteFunc(outs, func(o *graph.Array) bool { return !o.DType().IsFloat() })
+		return slices.DeleteFunc(outs, func(o *graph.Array) bool { return !inexact(o.DType()) })
 	}
 	var grads []*graph.Array
 	err := graph.Catch(func() { _, grads = graph.VJP(fn, primals, cots) })
@@ -343,11 +343,7 @@ func (f *Family) contradicts(ctx context.Context, op *opEntry, c *Case, i int, o
 
 // decodeArray is an evaluated array's values.
 func decodeArray(ctx context.Context, a *graph.Array) []float64 {
-	v, err := graph.Floats(ctx, a)
-	if err != nil {
-		panic(err)
-	}
-	return v
+	return decode(tensorOf(ctx, a))
 }
 
 // dot is Σ ab and √Σ(ab)², the scale of its rounding.
@@ -371,7 +367,7 @@ func distance(ctx context.Context, a, b *graph.Array) float64 {
 func (f *Family) magnitude(keys []string) float64 {
 	m := 0.0
 	for _, key := range keys {
-		if t := f.tensors[key]; t.DType.IsFloat() {
+		if t := f.tensors[key]; inexact(t.DType) {
 			m = max(m, largest(decode(t)))
 		}
 	}

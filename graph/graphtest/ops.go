@@ -10,7 +10,7 @@ import (
 var ops = func() map[string]*opEntry {
 	all := map[string]*opEntry{}
 	for _, table := range []map[string]*opEntry{elementwiseOps, reduceOps, shapeOps, indexOps, scanOps, sortOps, fastOps, lossOps, randomOps, optimOps, layerOps, loraOps, quantOps,
-		autodiffOps, convOps, arrayAPIOps} {
+		autodiffOps, convOps, arrayAPIOps, complexOps, fftOps} {
 		maps.Copy(all, table)
 	}
 	return all
