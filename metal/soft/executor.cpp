@@ -210,7 +210,7 @@ void ft_begin(ft_program* p, int64_t first, int64_t last) {
   for (int64_t i = first; i < last; i++) p->steps[i].next = p->steps[i].done = p->steps[i].nanos = 0;
   p->first = first;
   p->last = last;
-  p->stop = p->failing = 0;
+  p->stop = p->failing = p->ran = 0;
   p->failed_step = -1;
   memset(p->error, 0, sizeof p->error);
   p->started = now();
@@ -219,6 +219,7 @@ void ft_begin(ft_program* p, int64_t first, int64_t last) {
 int ft_work(ft_program* p) {
   ft_worker* w = ft::worker_acquire();
   if (!w) return -1;
+  add(&p->ran, 1u);
   for (int64_t i = p->first; i < p->last && !load(&p->stop); i++) {
     ft_step* s = &p->steps[i];
     const ft_native* native = static_cast<const ft_native*>(s->native);

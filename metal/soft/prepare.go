@@ -70,7 +70,8 @@ type program struct {
 	mu      sync.Mutex // one run at a time
 	c       *C.ft_program
 	steps   []C.ft_step
-	workers int // as many as the widest step can use
+	workers int  // as many as the widest step can use
+	long    bool // the run takes a millisecond or more, about
 }
 
 // pack lays out the program: header, steps, then per step its buffer addresses,
@@ -91,6 +92,7 @@ func (p *program) pack(entries []*entry) {
 		p.c.nan_fill = 1
 	}
 	p.steps = unsafe.Slice(p.c.steps, len(entries))
+	seconds := 0.0
 	at = unsafe.Add(at, round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{})))
 	for i, e := range entries {
 		s, n, op := &p.steps[i], len(e.sig.Align), &p.list[i]
@@ -108,7 +110,9 @@ func (p *program) pack(entries []*entry) {
 		copy(unsafe.Slice((*byte)(at), len(op.Args)), op.Args)
 		at = unsafe.Add(at, round(uintptr(len(op.Args))))
 		p.plan(s, e, op)
+		seconds += float64(op.FLOPs)/2e11 + float64(op.Traffic())/3e10
 	}
+	p.long = p.workers > 1 && seconds > 1e-3
 }
 
 // plan decides how a step is divided among workers.

@@ -7,8 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
-	"sync/atomic"
+
 	"time"
 )
 
@@ -72,18 +73,9 @@ func (p *program) runSteps(ctx context.Context, first, last int) error {
 		C.ft_cancel(p.c)
 		close(cancelled)
 	})
-	var wg sync.WaitGroup
-	var started atomic.Int32
-	work := func() {
-		if C.ft_work(p.c) == 0 {
-			started.Add(1)
-		}
+	if !p.long || !p.aside() {
+		p.here()
 	}
-	for range p.workers - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
 	if !stop() {
 		<-cancelled // it touches p.c, which Close may free next
 		return ctx.Err()
@@ -91,8 +83,48 @@ func (p *program) runSteps(ctx context.Context, first, last int) error {
 	if at := int(p.c.failed_step); at >= 0 {
 		return fmt.Errorf("soft: dispatch %d, %s: %s", at, p.list[at].Kernel, C.GoString(&p.c.error[0]))
 	}
-	if started.Load() == 0 && first < last {
+	if p.c.ran == 0 && first < last {
 		return errors.New("soft: no memory for the stacks of a worker")
 	}
 	return nil
+}
+
+// here runs the program on this thread and others of Go's.
+func (p *program) here() {
+	var wg sync.WaitGroup
+	for range p.workers - 1 {
+		wg.Go(func() { C.ft_work(p.c) })
+	}
+	C.ft_work(p.c)
+	wg.Wait()
+}
+
+// bells are idle pipes, on which threads of threads.cpp tell that they are done.
+var bells = make(chan [2]*os.File, 8)
+
+// aside runs the program on threads that Go knows nothing of, while this goroutine
+// waits as for a file. It reports whether there were any.
+func (p *program) aside() bool {
+	var bell [2]*os.File
+	select {
+	case bell = <-bells:
+	default:
+		var err error
+		if bell[0], bell[1], err = os.Pipe(); err != nil {
+			return false
+		}
+	}
+	started := C.ft_start(p.c, C.int(p.workers), C.int(bell[1].Fd())) > 0
+	if started {
+		var one [1]byte
+		if _, err := bell[0].Read(one[:]); err != nil {
+			panic("soft: waiting for threads: " + err.Error()) // they may still run
+		}
+	}
+	select {
+	case bells <- bell:
+	default:
+		_, _ = bell[0].Close(), bell[1].Close()
+	}
+	return started
 }

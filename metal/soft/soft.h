@@ -51,6 +51,9 @@ typedef struct {
   uint32_t sleepers;
   uint32_t stop;       // set by ft_cancel and by a failure
   uint32_t failing;    // taken by the first failure
+  uint32_t ran;        // workers that had memory to run
+  uint32_t running;    // threads of ft_start that are not done
+  int32_t bell;        // where the last of them writes a byte
   int64_t failed_step;
   char error[256];
 } ft_program;
@@ -62,6 +65,10 @@ void ft_begin(ft_program* p, int64_t first, int64_t last);
 // has no memory for the worker.
 int ft_work(ft_program* p);
 void ft_cancel(ft_program* p);
+// ft_start has up to n threads of this package work on the program and returns how
+// many. The last one that is done writes a byte to the file bell, and nobody
+// touches the program any more.
+int ft_start(ft_program* p, int n, int bell);
 // ft_release frees what idle workers hold.
 void ft_release(void);
 // ft_poison forbids or allows access to memory in AddressSanitizer builds, and

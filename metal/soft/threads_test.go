@@ -272,3 +272,28 @@ func TestConcurrentPrograms(t *testing.T) {
 		})
 	}
 }
+
+// Programs that take long run on threads of the package's own: several programs at
+// once, each more than once, with more threads than processors.
+func TestLongPrograms(t *testing.T) {
+	for i := range 4 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			d := open(t, soft.Options{Workers: 2 + i})
+			const n = 1 << 14
+			in, out := view(t, d, normal(n, uint64(i))), view(t, d, make([]float32, n))
+			op := scale(d, "f32", in, out, n, 256, 2)
+			op.FLOPs = 1 << 30
+			p, err := d.Prepare([]metal.Dispatch{op, scale(d, "f32", out, out, n, 256, 3)})
+			require.NoError(t, err)
+			defer p.Close()
+			for range 50 {
+				clear(as[float32](out))
+				require.NoError(t, p.Run(context.Background()))
+				for j, x := range as[float32](in) {
+					require.Equal(t, 2*x*3, as[float32](out)[j])
+				}
+			}
+		})
+	}
+}
