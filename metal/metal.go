@@ -84,6 +84,12 @@ type Info struct {
 	Float64      bool   // whether there are kernels for float64; Metal has no such type
 }
 
+// Fact is something a device tells of itself in a bug report.
+type Fact struct{ Name, Value string }
+
+// Describer is a device that knows more of itself than Info says.
+type Describer interface{ Facts() []Fact }
+
 // Program is a list of dispatches made ready to run: names resolved, bindings
 // checked, constants copied.
 type Program interface {

@@ -72,7 +72,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetGlobalNormalizationFunc(normalizeFlag)
 	addOptions(root.PersistentFlags(), "device")
-	root.AddCommand(a.trainCommand(), a.evalCommand(), a.generateCommand(), a.fuseCommand(), a.quantizeCommand(), a.planCommand(), a.benchCommand(), a.devicesCommand(), a.versionCommand())
+	root.AddCommand(a.trainCommand(), a.evalCommand(), a.generateCommand(), a.fuseCommand(), a.quantizeCommand(), a.planCommand(), a.benchCommand(), a.doctorCommand(), a.devicesCommand(), a.versionCommand())
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

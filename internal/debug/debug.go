@@ -51,6 +51,17 @@ func lookup(name string) string {
 	panic("debug: undeclared variable " + name)
 }
 
+// Given lists the variables that are set, as NAME=value.
+func Given() []string {
+	list := []string{}
+	for _, v := range Variables() {
+		if s, ok := os.LookupEnv(v.Name); ok {
+			list = append(list, v.Name+"="+s)
+		}
+	}
+	return list
+}
+
 func number(name string) int {
 	n, err := strconv.Atoi(lookup(name))
 	if err != nil {

@@ -37,6 +37,8 @@ func Intermediate(dt metal.DType) float64 { return unit(dt) / unit(metal.Float32
 type Report struct {
 	LogNMSE float64 // log10 of the normalized mean square error; -Inf if exact
 	Worst   float64 // largest error as a part of what was allowed
+	Error   float64 // of the element with the largest part
+	Allowed float64 // there; 0 if all elements are exact
 }
 
 // Compare checks the elements of got, of dtype dt, against want:
@@ -62,11 +64,16 @@ func Compare(dt metal.DType, got []byte, want Result) (Report, error) {
 			mag = want.Mag[i]
 		}
 		g := Decode(dt, Word(dt, got, i))
-		used := excess(dt, want.Class, g, w, mag)
+		used, bound := excess(dt, want.Class, g, w, mag)
+		if !(used <= report.Worst) {
+			report.Worst, report.Error, report.Allowed = used, used*bound, bound
+			if math.IsNaN(bound) { // NaN is wanted
+				report.Error, report.Allowed = math.Inf(1), 0
+			}
+		}
 		if !(used <= 1) {
 			return report, fmt.Errorf("element %d of %d: got %v, want %v (magnitude %v): %.3g times the allowed error", i, n, g, w, mag, used)
 		}
-		report.Worst = max(report.Worst, used)
 		if !math.IsNaN(w) && !math.IsInf(w, 0) && !math.IsInf(g, 0) {
 			square += (g - w) * (g - w)
 			norm += w * w
@@ -76,29 +83,24 @@ func Compare(dt metal.DType, got []byte, want Result) (Report, error) {
 	return report, nil
 }
 
-// excess is the error of g as a part of what is allowed.
-func excess(dt metal.DType, c Class, g, w, mag float64) float64 {
-	if math.IsNaN(w) || math.IsNaN(g) {
-		if math.IsNaN(w) && math.IsNaN(g) {
-			return 0
+// excess is the error of g as a part of what is allowed, and that.
+func excess(dt metal.DType, c Class, g, w, mag float64) (used, bound float64) {
+	bound = unit(dt)*math.Abs(w) + halfDenormal(dt) + float64(c)*(unit(metal.Float32)*mag+halfDenormal(metal.Float32))
+	switch {
+	case math.IsNaN(w) && math.IsNaN(g), g == w:
+		return 0, bound
+	case math.IsNaN(w), math.IsNaN(g), math.IsInf(w, 0):
+		return math.Inf(1), bound
+	case math.IsInf(g, 0):
+		switch {
+		case math.Signbit(g) != math.Signbit(w) || math.Abs(w)+bound < overflow(dt):
+			return math.Inf(1), bound
+		case math.Abs(w) >= overflow(dt):
+			return 0, bound
 		}
-		return math.Inf(1)
+		return 1, bound
 	}
-	if g == w {
-		return 0
-	}
-	bound := unit(dt)*math.Abs(w) + halfDenormal(dt) + float64(c)*(unit(metal.Float32)*mag+halfDenormal(metal.Float32))
-	limit := overflow(dt)
-	if math.IsInf(g, 0) {
-		if math.Signbit(g) == math.Signbit(w) && math.Abs(w)+bound >= limit {
-			return 1
-		}
-		return math.Inf(1)
-	}
-	if math.IsInf(w, 0) {
-		return math.Inf(1)
-	}
-	return math.Abs(g-w) / bound
+	return math.Abs(g-w) / bound, bound
 }
 
 func compareExact(dt metal.DType, got []byte, want Result, n int) error {

@@ -32,6 +32,7 @@ var rank = map[string]int{
 	"train":               8,
 	"internal/ui":         9,
 	"graph/graphtest":     9,
+	"internal/doctor":     9,
 	"internal/rules":      10,
 	"cmd":                 10,
 	"bench":               10,

@@ -35,15 +35,22 @@ func add(cases ...Case) bool {
 	return true
 }
 
-// instance is one case of a row.
-type instance struct {
+// Instance is one case of a row.
+type Instance struct {
 	row   *Case
 	dtype metal.DType
 	dims  []int
 	fill  Fill
 }
 
-func (in instance) name() string {
+// Op is the row's.
+func (in Instance) Op() string { return in.row.Op }
+
+// DType is the one that the case's name has.
+func (in Instance) DType() metal.DType { return in.dtype }
+
+// Name is the case's, such as rms_norm/bf16/2x31/outliers.
+func (in Instance) Name() string {
 	dims := make([]string, len(in.dims))
 	for i, d := range in.dims {
 		dims[i] = fmt.Sprint(d)
@@ -56,7 +63,7 @@ func (in instance) name() string {
 }
 
 // instances calls visit for every case, or for the benchmarks.
-func instances(bench bool, visit func(instance)) {
+func instances(bench bool, visit func(Instance)) {
 	for i := range table {
 		row := &table[i]
 		dims, fills := row.Dims, row.Fills
@@ -73,11 +80,18 @@ func instances(bench bool, visit func(instance)) {
 		for _, dt := range dtypes {
 			for _, d := range dims {
 				for _, f := range fills {
-					visit(instance{row, dt, d, f})
+					visit(Instance{row, dt, d, f})
 				}
 			}
 		}
 	}
+}
+
+// Instances lists the cases in order.
+func Instances() []Instance {
+	var list []Instance
+	instances(false, func(in Instance) { list = append(list, in) })
+	return list
 }
 
 // source is the random stream of a case.

@@ -30,8 +30,9 @@
 // without elements. The whole table has to run in seconds on one processor, with
 // a fiber for each thread where kernels have barriers: keep cases small.
 //
-// Run checks outputs against the reference, and that nothing outside outputs and
-// scratch memory changed; Same, that another device or mode gives the same bits;
+// Instance.Check compares one case's outputs with the reference, and looks whether
+// anything outside outputs and scratch memory changed: ftmetal doctor calls it.
+// Run does so for the whole table in a test; Same, that another device or mode gives the same bits;
 // InPlace, that outputs may take the memory that Dispatch.InPlace promises; Cover
 // counts cases by op, dtype and kernel; Bench times the large sizes.
 package kerneltest

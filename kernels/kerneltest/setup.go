@@ -150,11 +150,11 @@ func (s *Setup) Emit(d metal.Dispatch) { s.list = append(s.list, d) }
 func (s *Setup) Scratch(n int64) metal.View { return s.memory(n, 16, true).view }
 
 // make builds the case in memory of alloc.
-func (in instance) make(alloc func(n int64) metal.Buffer) *Setup {
-	s := &Setup{DType: in.dtype, Dims: in.dims, Fill: in.fill, Rand: source(in.name()), name: in.name(), alloc: alloc}
+func (in Instance) make(alloc func(n int64) metal.Buffer) *Setup {
+	s := &Setup{DType: in.dtype, Dims: in.dims, Fill: in.fill, Rand: source(in.Name()), name: in.Name(), alloc: alloc}
 	in.row.Make(s)
 	if s.launch == nil || len(s.wants) == 0 {
-		panic(fmt.Sprintf("kerneltest: %s has no launch or no reference", in.name()))
+		panic(fmt.Sprintf("kerneltest: %s has no launch or no reference", in.Name()))
 	}
 	s.launch(s)
 	return s

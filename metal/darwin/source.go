@@ -25,15 +25,19 @@ var (
 // then, else 0.
 func Source(stem string, tensor bool) (string, error) {
 	in := &inliner{seen: map[string]bool{}}
-	value := 0
-	if tensor {
-		value = 1
-	}
-	fmt.Fprintf(&in.out, "#define TENSOR_OPS %d\n", value)
+	fmt.Fprintf(&in.out, "#define TENSOR_OPS %d\n", tensorOps(tensor))
 	if err := in.file(stem + ".metal"); err != nil {
 		return "", err
 	}
 	return in.out.String(), nil
+}
+
+// tensorOps is the value of TENSOR_OPS.
+func tensorOps(tensor bool) int {
+	if tensor {
+		return 1
+	}
+	return 0
 }
 
 type inliner struct {

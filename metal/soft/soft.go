@@ -80,6 +80,16 @@ func (d *Device) Info() metal.Info {
 	}
 }
 
+// Facts are the options that the device has.
+func (d *Device) Facts() []metal.Fact {
+	return []metal.Fact{
+		{Name: "kernels", Value: map[bool]string{true: "native where there is a native twin", false: "as they are written"}[d.opt.Native]},
+		{Name: "instruction set", Value: cpuName()},
+		{Name: "host threads", Value: fmt.Sprint(d.opt.Workers)},
+		{Name: "schedule", Value: fmt.Sprintf("seed %d, NaN in threadgroup memory: %v, guards: %v", d.opt.Shuffle, d.opt.NaNFill, d.opt.Guard)},
+	}
+}
+
 // Alloc maps zeroed pages.
 func (d *Device) Alloc(n int64) (metal.Buffer, error) {
 	page := int64(metal.PageSize)
