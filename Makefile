@@ -119,4 +119,4 @@ plans:
 	$(GO) test ./graph -run Plan -update
 
 generate:
-	$(GO) test ./internal/rules -run 'Debugging|ParityDocument' -update
+	$(GO) test ./internal/rules -run 'Debugging|ParityDocument|RooflinesOf' -update

@@ -32,8 +32,15 @@ type PlanReport struct {
 
 // expect derives the time of a step from a device's speed.
 func (r *PlanReport) expect(s speed) {
-	r.StepTime = r.micro.Time(s.flops, s.bandwidth) + r.update.Time(s.flops, s.bandwidth)
+	r.StepTime = r.Roofline(s.flops, s.bandwidth)
 	r.Speed = s.String()
+}
+
+// Roofline is the time of a micro-batch with its update on a device that computes
+// flops a second and moves bandwidth bytes a second: each kernel takes the longer
+// of the two, and each launch a little.
+func (r *PlanReport) Roofline(flops, bandwidth float64) time.Duration {
+	return r.micro.Time(flops, bandwidth) + r.update.Time(flops, bandwidth)
 }
 
 // String is the report as lines of text.

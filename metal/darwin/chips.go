@@ -1,6 +1,9 @@
 package darwin
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Chip is what a GPU can do at most: its roofline.
 type Chip struct {
@@ -18,6 +21,9 @@ var chips = []Chip{
 	{"Apple M4", 3.8, 120}, {"Apple M4 Pro", 8.1, 273}, {"Apple M4 Max", 16.2, 546},
 	{"Apple M5", 4.0, 153}, {"Apple M5 Pro", 8, 307}, {"Apple M5 Max", 16, 614},
 }
+
+// Chips lists the table.
+func Chips() []Chip { return slices.Clone(chips) }
 
 // ChipOf is the row of the device called name. A chip that the table does not
 // have counts as an M1, the slowest; known is false then.

@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"embed"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -30,15 +31,9 @@ import (
 )
 
 // configs are what the models' own config.json say of their shape.
-var configs = map[string]string{
-	"smollm2-135m": `{"model_type":"llama","hidden_size":576,"intermediate_size":1536,"num_hidden_layers":30,"num_attention_heads":9,"num_key_value_heads":3,
-		"vocab_size":49152,"rms_norm_eps":1e-5,"rope_theta":100000,"max_position_embeddings":8192,"tie_word_embeddings":true,"torch_dtype":"DTYPE"}`,
-	"qwen2.5-0.5b": `{"model_type":"qwen2","hidden_size":896,"intermediate_size":4864,"num_hidden_layers":24,"num_attention_heads":14,"num_key_value_heads":2,
-		"vocab_size":151936,"rms_norm_eps":1e-6,"rope_theta":1000000,"max_position_embeddings":32768,"tie_word_embeddings":true,"torch_dtype":"DTYPE"}`,
-	"llama-3.2-1b": `{"model_type":"llama","hidden_size":2048,"intermediate_size":8192,"num_hidden_layers":16,"num_attention_heads":32,"num_key_value_heads":8,
-		"head_dim":64,"vocab_size":128256,"rms_norm_eps":1e-5,"rope_theta":500000,"max_position_embeddings":131072,"tie_word_embeddings":true,
-		"rope_scaling":{"rope_type":"llama3","factor":32,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":8192},"torch_dtype":"DTYPE"}`,
-}
+//
+//go:embed configs/*.json
+var configs embed.FS
 
 func main() {
 	name := flag.String("config", "smollm2-135m", "which model: smollm2-135m, qwen2.5-0.5b or llama-3.2-1b")
@@ -54,8 +49,8 @@ func main() {
 }
 
 func run(name, out, dtype string, rows int, check bool) error {
-	config, ok := configs[name]
-	if !ok || out == "" {
+	text, err := configs.ReadFile("configs/" + name + ".json")
+	if err != nil || out == "" {
 		return fmt.Errorf("config %q and out %q: want the name of a model and a folder", name, out)
 	}
 	if check {
@@ -68,7 +63,7 @@ func run(name, out, dtype string, rows int, check bool) error {
 	if err := os.MkdirAll(filepath.Join(out, "data"), 0o755); err != nil {
 		return err
 	}
-	config = strings.ReplaceAll(config, "DTYPE", dtype)
+	config := strings.ReplaceAll(string(text), `"bfloat16"`, fmt.Sprintf("%q", dtype))
 	model, info, err := models.New([]byte(config))
 	if err != nil {
 		return err
