@@ -25,6 +25,11 @@ type opEntry struct {
 	// result, relative to the operands.
 	condition func(c *call) float64
 
+	// sums, if there, is for each element of the output, or of the gradient of the
+	// first input for a cotangent of it, what roundings of sums in the storage
+	// dtype may come to; nil: those are float32's.
+	sums func(c *call, cotangent *graph.Array) *graph.Array
+
 	// arrange, if there, is for results whose order is unspecified: it makes
 	// what has to agree of them.
 	arrange func(c *call, out *graph.Array) *graph.Array

@@ -33,18 +33,19 @@ func (k class) gradient() class {
 
 // tolerance is what a value may be off:
 //
-//	rounds·eps(dtype)·|want| + inner·eps(float32)·(|want| + magnitude) + (1+rounds)·noise + 4·condition,
+//	rounds·eps(dtype)·|want| + inner·eps(float32)·(|want| + magnitude) + (1+rounds)·noise + 4·condition + sums,
 //
 // and the smallest normal float32, where magnitude is that of the tensor and, for sums, of what was summed, and
 // noise is how far MLX itself is from its float32 result on this case (16-bit
 // inputs only). condition is how far the engine's result moves when float32
 // inputs move by one rounding; it is measured where a sum or product would
-// fail without it.
+// fail without it. sums is for ops that MLX sums in 16 bits.
 type tolerance struct {
 	class     class
 	noise     float64
 	scale     float64 // of the operands
 	condition float64
+	sums      []float64 // by element; nil: zeros
 }
 
 const (
@@ -62,7 +63,7 @@ func epsilon(dt metal.DType) float64 {
 	return eps32
 }
 
-func (tol tolerance) allowed(want float64, dt metal.DType, peak float64) float64 {
+func (tol tolerance) allowed(i int, want float64, dt metal.DType, peak float64) float64 {
 	if tol.class == exact {
 		return 0
 	}
@@ -70,7 +71,11 @@ func (tol tolerance) allowed(want float64, dt metal.DType, peak float64) float64
 	if tol.class.inner >= reduction.inner {
 		scale += max(peak, tol.scale)
 	}
-	return tol.class.rounds*epsilon(dt)*math.Abs(want) + tol.class.inner*eps32*scale + (1+tol.class.rounds)*tol.noise + 4*tol.condition + smallestNormal
+	sums := 0.0
+	if tol.sums != nil {
+		sums = tol.sums[i]
+	}
+	return tol.class.rounds*epsilon(dt)*math.Abs(want) + tol.class.inner*eps32*scale + (1+tol.class.rounds)*tol.noise + 4*tol.condition + sums + smallestNormal
 }
 
 // inexact reports whether dt's values are rounded.
@@ -126,7 +131,7 @@ func compare(ctx context.Context, what string, got *graph.Array, want Tensor, to
 	peak := largest(w)
 	wrong, worst, ratio := 0, 0, -1.0
 	for i := range w {
-		allowed := tol.allowed(size(w, i, want.DType), want.DType, peak)
+		allowed := tol.allowed(i, size(w, i, want.DType), want.DType, peak)
 		off := math.Abs(g[i] - w[i])
 		ok := off <= allowed || g[i] == w[i] || (math.IsNaN(g[i]) && math.IsNaN(w[i]))
 		if !ok {
@@ -141,5 +146,5 @@ func compare(ctx context.Context, what string, got *graph.Array, want Tensor, to
 		return nil
 	}
 	return fmt.Errorf("%s: %d of %d values differ; at %d got %v, want %v, allowed difference %.3g (worst is %.3g times that)",
-		what, wrong, len(w), worst, g[worst], w[worst], tol.allowed(size(w, worst, want.DType), want.DType, peak), ratio)
+		what, wrong, len(w), worst, g[worst], w[worst], tol.allowed(worst, size(w, worst, want.DType), want.DType, peak), ratio)
 }

@@ -285,7 +285,7 @@ func (f *Family) compare(ctx context.Context, op *opEntry, c *Case, got, moved *
 	}
 	scale := f.magnitude(c.Inputs)
 	for i, key := range c.Outputs {
-		add(fmt.Sprintf("output %d", i), got.outs[i], func(r *results) *graph.Array { return r.outs[i] }, f.recorded(ctx, op, c, key), tolerance{op.class, noise(c.F32Diff, i), scale, 0})
+		add(fmt.Sprintf("output %d", i), got.outs[i], func(r *results) *graph.Array { return r.outs[i] }, f.recorded(ctx, op, c, key), tolerance{op.class, noise(c.F32Diff, i), scale, 0, f.sums(ctx, op, c, "")})
 	}
 	if c.VJP == nil {
 		return errors.Join(errs...)
@@ -294,7 +294,10 @@ func (f *Family) compare(ctx context.Context, op *opEntry, c *Case, got, moved *
 	k := 0
 	for i, key := range c.VJP.Grads {
 		if key != nil {
-			tol := tolerance{op.class.gradient(), noise(c.VJP.F32Diff, k), scale, 0}
+			tol := tolerance{op.class.gradient(), noise(c.VJP.F32Diff, k), scale, 0, nil}
+			if i == 0 {
+				tol.sums = f.sums(ctx, op, c, c.VJP.Cotangents[0])
+			}
 			add(fmt.Sprintf("gradient of input %d", i), got.grads[k], func(r *results) *graph.Array { return r.grads[k] }, f.recordedGradient(ctx, op, c, *key), tol)
 			last := len(errs) - 1
 			if op.linear && errs[last] != nil && f.contradicts(ctx, op, c, i, got.grads[k]) {
@@ -304,6 +307,27 @@ func (f *Family) compare(ctx context.Context, op *opEntry, c *Case, got, moved *
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// sums is op.sums for the case, of its output or, for the key of a cotangent, of
+// the first input's gradient.
+func (f *Family) sums(ctx context.Context, op *opEntry, c *Case, cotangent string) []float64 {
+	if op.sums == nil {
+		return nil
+	}
+	var cot *graph.Array
+	if cotangent != "" {
+		cot = f.tensors[cotangent].Array()
+	}
+	a := op.sums(f.call(op, c), cot)
+	if a == nil {
+		return nil
+	}
+	v, err := graph.Floats(ctx, a)
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // contradicts reports whether the recorded gradient of input i cannot be right

@@ -1,8 +1,6 @@
 package graphtest
 
 import (
-	"math"
-
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -25,10 +23,10 @@ var quantOps = map[string]*opEntry{
 		}
 		return graph.DequantizeScaled(c.array("w"), scales, c.optional("biases"), c.optional("global_scale"), quantization(c), c.dtype("dtype", dt))
 	}),
-	"mx.quantized_matmul": {params: "x w scales biases transpose group_size bits mode", class: product, condition: narrowSums, fn: func(c *call) []*graph.Array {
+	"mx.quantized_matmul": {params: "x w scales biases transpose group_size bits mode", class: product, sums: narrowSums, fn: func(c *call) []*graph.Array {
 		return one(graph.QuantizedMatmul(c.array("x"), c.array("w"), c.array("scales"), c.optional("biases"), c.flag("transpose", true), quantization(c)))
 	}},
-	"mx.gather_qmm": {params: "x w scales biases lhs_indices rhs_indices transpose group_size bits mode sorted_indices", class: product, condition: narrowSums,
+	"mx.gather_qmm": {params: "x w scales biases lhs_indices rhs_indices transpose group_size bits mode sorted_indices", class: product, sums: narrowSums,
 		fn: func(c *call) []*graph.Array {
 			return one(graph.GatherQMM(c.array("x"), c.array("w"), c.array("scales"), c.optional("biases"), c.optional("lhs_indices"), c.optional("rhs_indices"),
 				c.flag("transpose", true), quantization(c)))
@@ -50,13 +48,67 @@ var quantOps = map[string]*opEntry{
 }
 
 // narrowSums is for products whose recording has no f32_diff: MLX's CPU backend
-// sums 16-bit floats in 16 bits, and the error of n roundings grows with √n.
-func narrowSums(c *call) float64 {
-	x := c.array("x")
+// unpacks, multiplies and sums 16-bit floats in 16 bits, a term after the other.
+// With partial sums s, terms t = x·w and u = x·scale·code, what the roundings come
+// to is spread around eps·√(Σ s² + 2 t² + u²)/4; six times that is allowed, for the
+// worst of the many values that are recorded.
+func narrowSums(c *call, cotangent *graph.Array) *graph.Array {
+	x, transpose := c.array("x"), c.flag("transpose", true)
 	if x.DType().Size() != 2 {
-		return 0
+		return nil
 	}
-	return epsilon(x.DType()) / eps32 * math.Sqrt(float64(x.Dim(-1)))
+	wide := func(a *graph.Array) *graph.Array { return graph.AsType(a, metal.Float32) }
+	scales, biases, none := c.array("scales"), c.optional("biases"), c.optional("biases")
+	if biases != nil {
+		scales, biases = wide(scales), wide(biases)
+		none = graph.ZerosLike(biases)
+	}
+	placed := func(x *graph.Array) *graph.Array { return x } // the matrices of x and of w that products have
+	picked := placed
+	if lhs, rhs := c.optional("lhs_indices"), c.optional("rhs_indices"); lhs != nil || rhs != nil {
+		ids := graph.BroadcastArrays(allMatrices(x, lhs), allMatrices(scales, rhs))
+		placed = func(x *graph.Array) *graph.Array { return matricesAt(x, ids[0]) }
+		picked = func(w *graph.Array) *graph.Array { return matricesAt(w, ids[1]) }
+	}
+	left := placed(wide(x))
+	if cotangent != nil {
+		left = wide(cotangent)
+	}
+	terms := func(biases *graph.Array) *graph.Array {
+		w := picked(graph.Dequantize(c.array("w"), scales, biases, quantization(c), metal.Float32))
+		if transpose == (cotangent != nil) {
+			w = graph.SwapAxes(w, -1, -2)
+		}
+		return graph.Multiply(graph.ExpandDims(left, -2), graph.ExpandDims(w, -3))
+	}
+	t := terms(biases)
+	squares := graph.Add(graph.Square(graph.CumSum(t, -1, graph.ScanOptions{})), graph.Add(graph.Multiply(graph.Square(t), 2), graph.Square(terms(none))))
+	squares = graph.Sum(squares, []int{-1}, false)
+	if cotangent != nil { // what lands on the same element of x adds up
+		_, sums := graph.VJP(func(in []*graph.Array) []*graph.Array {
+			return []*graph.Array{graph.BroadcastTo(placed(in[0]), squares.Shape())}
+		}, []*graph.Array{wide(x)}, []*graph.Array{squares})
+		squares = sums[0]
+	}
+	return graph.Multiply(graph.Sqrt(squares), 6*epsilon(x.DType())/4)
+}
+
+// allMatrices is ids, or the numbers of all matrices of a.
+func allMatrices(a, ids *graph.Array) *graph.Array {
+	if ids != nil {
+		return ids
+	}
+	lead := a.Shape()[:a.NDim()-2]
+	n := 1
+	for _, d := range lead {
+		n *= d
+	}
+	return graph.Reshape(graph.Arange(0, float64(n), 1, metal.Uint32), lead...)
+}
+
+// matricesAt picks matrices by their numbers, in order of the leading axes.
+func matricesAt(a, ids *graph.Array) *graph.Array {
+	return graph.Take(graph.Reshape(a, append([]int{-1}, a.Shape()[a.NDim()-2:]...)...), ids, 0)
 }
 
 func quantization(c *call) graph.Quantization {
