@@ -1,5 +1,5 @@
-// Native quant: kernels/quant.metal. Affine quantisation a group at a time, and
-// dequantisation of every format.
+// Native quant: kernels/quant.metal. Quantisation a group at a time, and
+// dequantisation.
 #ifndef FT_ISA
 #include "native_rows.h"
 
@@ -69,6 +69,26 @@ template <class T, int B> void quantize(const ft_launch* l, int64_t begin, int64
                       static_cast<T*>(l->bufs[2]) + u / per, static_cast<T*>(l->bufs[3]) + u / per);
 }
 
+// e4m3_codes and e2m1_codes are quant_to_e4m3 and quant_to_e2m1 of
+// kernels/quant_format.h.
+FT_OP vu e4m3_codes(vf x) {
+  const vu u = bits_of(x), sign = u >> 31 << 7, a = u & 0x7fffffffu;
+  const vu tiny = (vu)__builtin_convertvector(rint(float_of(a) * 512.0f), vi);
+  const vu code = a < 0x3c800000u ? tiny : (a - 0x3c000000u + 0x7ffffu + (a >> 20 & 1u)) >> 20;
+  return sign | (a >= 0x43e00000u ? (vu{} + 0x7eu) : code);
+}
+template <class T> FT_OP vu e2m1_codes(vf x) {
+  static constexpr float values[16] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f, -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
+  vu best = {};
+  vf least = splat(__builtin_inff());
+  FT_UNROLL for (uint32_t code = 0; code < 16; code++) {
+    const vf off = abs(rounded(x - values[code], T{}));
+    best = off < least ? (vu{} + code) : best;
+    least = off < least ? off : least;
+  }
+  return best;
+}
+
 // apart keeps a product from being fused with the sum it goes into: MLX rounds
 // both, and where they cancel that shows.
 FT_OP vf apart(vf x) {
@@ -78,6 +98,49 @@ FT_OP vf apart(vf x) {
   asm("" : "+x"(x));
 #endif
   return x;
+}
+
+// round_to is the value that memory of type T would hold.
+template <class T> float round_to(float x) { return rounded(splat(x), T{})[0]; }
+
+// exponent is quant_exponent of kernels/quant_format.h.
+template <class T> int exponent(float x) { return x > 0.0f && x < __builtin_inff() ? int(__builtin_rintf(round_to<T>(__builtin_log2f(x)))) : 0; }
+
+// quantize_small packs a group of small floats and returns the code of its scale.
+template <class T, int F, int KIND> uint8_t quantize_small(const T* w, int64_t n, const float* global, uint8_t* words) {
+  constexpr int B = bits_in<F>;
+  vf top = {};
+  for (int64_t i = 0; i < n; i += lanes) top = max(abs(load(w + i)), top);
+  const float relative = global ? 2688.0f / *global : 1.0f;
+  float scale = round_to<T>(highest(top) / (B == 4 ? 6.0f : 448.0f));
+  uint32_t code;
+  if (KIND == 1) {
+    const int e = exponent<T>(scale);
+    const uint32_t bits = e < -126 ? 1u << ((e + 149) & 31) : uint32_t(e + 127) << 23;
+    code = uint32_t(e + 127) & 255;
+    memcpy(&scale, &bits, sizeof scale);
+    scale = round_to<T>(scale);
+  } else {
+    code = e4m3_codes(splat(scale * relative))[0];
+    scale = value<18>(vu{} + code)[0];
+  }
+  uint32_t codes[32];
+  for (int64_t i = 0; i < n; i += lanes) {
+    const vf y = apart(rounded(load(w + i) / scale, T{}) * relative);
+    const vu c = B == 8 ? e4m3_codes(y) : global ? e2m1_codes<float>(y) : e2m1_codes<T>(y);
+    memcpy(codes + i, &c, sizeof c);
+  }
+  pack<B>(codes, n, words);
+  return uint8_t(code);
+}
+
+template <class T, int F, int KIND> void quantize_fp(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const QuantArgs& a = *static_cast<const QuantArgs*>(l->args);
+  const float* global = a.hasGlobal ? static_cast<const float*>(l->bufs[1]) : nullptr;
+  const int64_t units = smaller(end * quant_piece, int64_t(a.units)), per = a.group / QUANT_UNIT;
+  for (int64_t u = begin * quant_piece; u < units; u += per)
+    static_cast<uint8_t*>(l->bufs[3])[u / per] = quantize_small<T, F, KIND>(static_cast<const T*>(l->bufs[0]) + u * QUANT_UNIT, a.group, global,
+                                                                           static_cast<uint8_t*>(l->bufs[2]) + u * bits_in<F>);
 }
 
 template <class T, int F, int KIND> void dequantize(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
@@ -103,6 +166,10 @@ template <class T, int F, int KIND> void dequantize(const ft_launch* l, int64_t 
 #define FT_NATIVE_DEQUANTIZE(n, T, format, F, KIND)              \
   FT_RUNNER(dequantize_##format##_##n, dequantize<T, F, KIND>)   \
   FT_NATIVE("quant_dequantize_" #format "_" #n, ft::quant_pieces, dequantize_##format##_##n);
+#define FT_NATIVE_SMALL(n, T, format, F, KIND)                   \
+  FT_RUNNER(quantize_##format##_##n, quantize_fp<T, F, KIND>)    \
+  FT_NATIVE("quant_quantize_" #format "_" #n, ft::quant_pieces, quantize_##format##_##n); \
+  FT_NATIVE_DEQUANTIZE(n, T, format, F, KIND)
 #define FT_NATIVE_AFFINE(n, T, B)                \
   FT_RUNNER(quantize_b##B##_##n, quantize<T, B>) \
   FT_NATIVE("quant_quantize_b" #B "_" #n, ft::quant_pieces, quantize_b##B##_##n); \
@@ -114,9 +181,9 @@ template <class T, int F, int KIND> void dequantize(const ft_launch* l, int64_t 
   FT_NATIVE_AFFINE(n, T, 5)                  \
   FT_NATIVE_AFFINE(n, T, 6)                  \
   FT_NATIVE_AFFINE(n, T, 8)                  \
-  FT_NATIVE_DEQUANTIZE(n, T, mxfp4, 14, 1)   \
-  FT_NATIVE_DEQUANTIZE(n, T, mxfp8, 18, 1)   \
-  FT_NATIVE_DEQUANTIZE(n, T, nvfp4, 14, 2)
+  FT_NATIVE_SMALL(n, T, mxfp4, 14, 1)   \
+  FT_NATIVE_SMALL(n, T, mxfp8, 18, 1)   \
+  FT_NATIVE_SMALL(n, T, nvfp4, 14, 2)
 FT_NATIVE_QUANT(f32, float)
 FT_NATIVE_QUANT(f16, ft::f16)
 FT_NATIVE_QUANT(bf16, ft::bf16)

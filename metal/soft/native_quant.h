@@ -117,6 +117,53 @@ template <int F> FT_OP vf value(vu c) {
   }
 }
 
+// evens and odds take two vectors apart: interleave_low and interleave_high put
+// them together again.
+#if defined(FT_AVX512)
+FT_OP vf evens(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30); }
+FT_OP vf odds(vf a, vf b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31); }
+#elif defined(FT_AVX2)
+FT_OP vf evens(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
+FT_OP vf odds(vf a, vf b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
+#else
+FT_OP vf evens(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6); }
+FT_OP vf odds(vf a, vf b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7); }
+#endif
+
+// unpack_step unpacks V vectors from element e on. V = 2 is for elements of four
+// bits: those of even number, then the others, which needs fewer instructions than
+// their order.
+template <int F, int V> FT_OP void unpack_step(const uint8_t* row, int64_t e, vf* x) {
+  if constexpr (V == 2) {
+    static_assert(bits_in<F> == 4, "two elements in a byte");
+    const vu c = bytes_to_codes(row + e / 2);
+#if defined(FT_AVX512)
+    if constexpr (F == 4) { // a table of 16 needs no mask
+      const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+      x[0] = (vf)_mm512_permutexvar_ps((__m512i)c, table), x[1] = (vf)_mm512_permutexvar_ps((__m512i)(c >> 4), table);
+      return;
+    }
+#endif
+    x[0] = value<F>(c & 15u), x[1] = value<F>(c >> 4);
+  } else {
+    x[0] = value<F>(codes<bits_in<F>>(row, e));
+  }
+}
+
+// parted rearranges n elements as steps of two vectors have them; joined undoes it.
+void parted(float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += 2 * lanes) {
+    const vf a = load(x + i), b = load(x + i + lanes);
+    store(x + i, evens(a, b)), store(x + i + lanes, odds(a, b));
+  }
+}
+void joined(float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += 2 * lanes) {
+    const vf a = load(x + i), b = load(x + i + lanes);
+    store(x + i, interleave_low(a, b)), store(x + i + lanes, interleave_high(a, b));
+  }
+}
+
 template <int F> FT_OP vf unpack(const uint8_t* row, int64_t e) { return value<F>(codes<bits_in<F>>(row, e)); }
 
 // Scales are the scales and biases of a matrix. KIND is that of

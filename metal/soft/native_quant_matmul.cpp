@@ -37,12 +37,14 @@ int64_t many_units(const ft_launch* l) {
   return p.down * p.across * int64_t(l->grid[2]);
 }
 
-// plan_few divides columns.
+// plan_few divides columns: of W by its bytes, of a W [K, N], whose rows are better
+// read in long pieces, by the workers.
 template <int F> QuantPlan plan_few(const ft_launch* l) {
   const QuantMatmulArgs& a = *static_cast<const QuantMatmulArgs*>(l->args);
   QuantPlan p = {1, 1, a.m, a.n};
   const int64_t column = larger(int64_t(a.k) * (F % 10) / 8, 1);
-  p.cols = smaller(larger(ceil_div(quant_bytes / column, quant_unit) * quant_unit, quant_unit), 1024);
+  const int64_t cols = a.transpose ? quant_bytes / column : int64_t(a.n) * int64_t(l->grid[2]) / (4 * int64_t(l->workers));
+  p.cols = smaller(larger(ceil_div(cols, quant_unit) * quant_unit, quant_unit), 1024);
   p.across = ceil_div(a.n, p.cols);
   return p;
 }
@@ -149,77 +151,162 @@ template <class T, int F, int KIND> void quant_many(const ft_launch* l, int64_t 
   }
 }
 
-// Rows of W whose dot products are made at once.
-constexpr int dots_at_once = 4;
+// Rows of W whose dot products with M rows of x are made at once.
+template <int M> constexpr int dots_at_once = M == 1 ? 4 : 2;
 
 // dots writes the products of M rows of x with R rows of W, bytes apart, whose
-// scales and biases lie apart apart.
-template <int F, int M, int R>
-FT_OP void dots(const float* x, int64_t ldx, const uint8_t* w, int64_t bytes, int64_t k, int64_t group, const float* s, const float* b, int64_t apart,
-                float* out, int64_t width) {
+// scales lie apart apart: sums over groups of scale * (x . codes).
+template <int F, int V, int M, int R>
+FT_OP void dots(const float* x, int64_t ldx, const uint8_t* w, int64_t bytes, int64_t k, int64_t group, const float* s, int64_t apart, float* out,
+                int64_t width) {
   vf c[M][R] = {};
-  for (int64_t e = 0, g = 0; e < k; e += group, g++)
-    for (int64_t i = e; i < e + group; i += lanes)
+  for (int64_t e = 0, g = 0; e < k; e += group, g++) {
+    vf a[M][R] = {};
+    for (int64_t i = e; i < e + group; i += V * lanes)
       FT_UNROLL for (int r = 0; r < R; r++) {
-        const vf v = unpack<F>(w + r * bytes, i) * s[r * apart + g] + b[r * apart + g];
-        FT_UNROLL for (int m = 0; m < M; m++) c[m][r] += load(x + m * ldx + i) * v;
+        vf v[V];
+        unpack_step<F, V>(w + r * bytes, i, v);
+        FT_UNROLL for (int m = 0; m < M; m++) {
+          FT_UNROLL for (int q = 0; q < V; q++) a[m][r] += load(x + m * ldx + i + q * lanes) * v[q];
+        }
       }
+    FT_UNROLL for (int m = 0; m < M; m++) {
+      FT_UNROLL for (int r = 0; r < R; r++) c[m][r] += a[m][r] * s[r * apart + g];
+    }
+  }
   FT_UNROLL for (int m = 0; m < M; m++) {
     FT_UNROLL for (int r = 0; r < R; r++) out[m * width + r] = sum(c[m][r]);
   }
 }
 
-// dots_of is dots for n rows of W.
-template <class T, int F, int KIND, int M>
-void dots_of(const Scales<T, KIND>& of, int64_t first, const float* x, int64_t ldx, const uint8_t* w, int64_t n, int64_t k, int64_t group, float* s,
-             float* out, int64_t width) {
-  const int64_t bytes = k * bits_in<F> / 8, groups = k / group;
-  float* b = s + dots_at_once * groups;
-  for (int64_t j = 0; j < n; j += dots_at_once) {
-    const int64_t here = smaller(n - j, dots_at_once);
-    of.to(first + j * groups, here * groups, s, b);
+// FewRows is what products of few rows have besides W: x, as floats in the order of
+// steps, sums of x over groups, and room for scales and biases.
+struct FewRows {
+  float *x, *sums, *s, *b, *out;
+  int64_t k, groups, group, width;  // width of out
+};
+
+// dots_of is dots for n rows of W, with their biases.
+template <class T, int F, int V, int KIND, int M> void dots_of(const Scales<T, KIND>& of, int64_t first, const FewRows& f, int64_t m0, const uint8_t* w, int64_t n) {
+  constexpr int R = dots_at_once<M>;
+  const int64_t bytes = f.k * bits_in<F> / 8;
+  const float *x = f.x + m0 * f.k, *sums = f.sums + m0 * f.groups;
+  float* out = f.out + m0 * f.width;
+  for (int64_t j = 0; j < n; j += R) {
+    const int64_t here = smaller(n - j, R);
+    of.to(first + j * f.groups, here * f.groups, f.s, f.b);
     const uint8_t* p = w + j * bytes;
-    if (here == dots_at_once) {
-      dots<F, M, dots_at_once>(x, ldx, p, bytes, k, group, s, b, groups, out + j, width);
-      continue;
+    if (here == R)
+      dots<F, V, M, R>(x, f.k, p, bytes, f.k, f.group, f.s, f.groups, out + j, f.width);
+    else
+      for (int64_t r = 0; r < here; r++) dots<F, V, M, 1>(x, f.k, p + r * bytes, bytes, f.k, f.group, f.s + r * f.groups, f.groups, out + j + r, f.width);
+    if constexpr (KIND == 0) {
+      for (int64_t r = 0; r < here; r++)
+        for (int m = 0; m < M; m++) {
+          vf c = {};
+          each(f.groups, [&](int64_t g, auto k) { c += load(sums + m * f.groups + g, k) * load(f.b + r * f.groups + g, k); });
+          out[m * f.width + j + r] += sum(c);
+        }
     }
-    for (int64_t r = 0; r < here; r++) dots<F, M, 1>(x, ldx, p + r * bytes, bytes, k, group, s + r * groups, b + r * groups, groups, out + j + r, width);
   }
 }
+
+// few_rows makes x ready: V = 2 parts it.
+template <class T, int V> void few_rows(const FewRows& f, const char* x, int64_t ldx, int64_t m) {
+  to_floats(reinterpret_cast<const T*>(x), ldx, m, f.k, f.x, f.k);
+  for (int64_t i = 0; i < m; i++) {
+    float* row = f.x + i * f.k;
+    for (int64_t g = 0; g < f.groups; g++) {
+      vf c = {};
+      for (int64_t e = 0; e < f.group; e += lanes) c += load(row + g * f.group + e);
+      f.sums[i * f.groups + g] = sum(c);
+    }
+    if constexpr (V == 2) parted(row, f.k);
+  }
+}
+
+template <class T, int F, int V, int KIND> void dots_piece(const ft_launch* l, const FewRows& f, const QuantPlan& p, int64_t at) {
+  const QuantMatmulArgs& a = *static_cast<const QuantMatmulArgs*>(l->args);
+  const Scales<T, KIND> of = {l->bufs[2], l->bufs[3]};
+  const QuantJob j = quant_job<T>(l, at / p.across);
+  const int64_t j0 = at % p.across * p.cols, n = smaller(a.n - j0, p.cols);
+  few_rows<T, V>(f, j.x, a.ldx, a.m);
+  const uint8_t* words = reinterpret_cast<const uint8_t*>(j.words) + j0 * (f.k * bits_in<F> / 8);
+  typedef void (*Dots)(const Scales<T, KIND>&, int64_t, const FewRows&, int64_t, const uint8_t*, int64_t);
+  static constexpr Dots all[] = {dots_of<T, F, V, KIND, 1>, dots_of<T, F, V, KIND, 2>, dots_of<T, F, V, KIND, 3>, dots_of<T, F, V, KIND, 4>};
+  for (int64_t m = 0; m < a.m; m += 4) all[smaller(a.m - m, 4) - 1](of, j.scales + j0 * f.groups, f, m, words, n);
+  T* y = reinterpret_cast<T*>(j.y) + j0;
+  for (int64_t m = 0; m < a.m; m++) each(n, [&](int64_t e, auto k) { store(y + m * a.n + e, load(f.out + m * p.cols + e, k), k); });
+}
+
+// paired tells whether steps of two vectors divide groups of elements of four bits.
+template <int F> bool paired(int64_t group) { return bits_in<F> == 4 && group % (2 * lanes) == 0; }
 
 template <class T, int F, int KIND> void quant_dots(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const QuantMatmulArgs& a = *static_cast<const QuantMatmulArgs*>(l->args);
   const QuantPlan p = plan_few<F>(l);
-  const int64_t groups = a.k / a.group, bytes = int64_t(a.k) * bits_in<F> / 8;
-  const Scales<T, KIND> of = {l->bufs[2], l->bufs[3]};
-  float* x = static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(int64_t(a.m) * (a.k + p.cols) + 2 * dots_at_once * groups)));
-  float *out = x + int64_t(a.m) * a.k, *s = out + int64_t(a.m) * p.cols;
+  FewRows f;
+  f.k = a.k, f.group = a.group, f.groups = a.k / a.group, f.width = p.cols;
+  f.x = static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(int64_t(a.m) * (f.k + p.cols + f.groups) + 8 * f.groups)));
+  f.out = f.x + int64_t(a.m) * f.k, f.sums = f.out + int64_t(a.m) * p.cols;
+  f.s = f.sums + int64_t(a.m) * f.groups, f.b = f.s + 4 * f.groups;
   for (int64_t at = begin; at < end; at++) {
-    const QuantJob j = quant_job<T>(l, at / p.across);
-    const int64_t j0 = at % p.across * p.cols, n = smaller(a.n - j0, p.cols);
-    to_floats(reinterpret_cast<const T*>(j.x), a.ldx, a.m, a.k, x, a.k);
-    const uint8_t* words = reinterpret_cast<const uint8_t*>(j.words) + j0 * bytes;
-    typedef void (*Dots)(const Scales<T, KIND>&, int64_t, const float*, int64_t, const uint8_t*, int64_t, int64_t, int64_t, float*, float*, int64_t);
-    static constexpr Dots all[] = {dots_of<T, F, KIND, 1>, dots_of<T, F, KIND, 2>, dots_of<T, F, KIND, 3>, dots_of<T, F, KIND, 4>};
-    for (int64_t m = 0; m < a.m; m += 4)
-      all[smaller(a.m - m, 4) - 1](of, j.scales + j0 * groups, x + m * a.k, a.k, words, n, a.k, a.group, s, out + m * p.cols, p.cols);
-    T* y = reinterpret_cast<T*>(j.y) + j0;
-    for (int64_t m = 0; m < a.m; m++) each(n, [&](int64_t e, auto k) { store(y + m * a.n + e, load(out + m * p.cols + e, k), k); });
+    if constexpr (bits_in<F> == 4) {
+      if (paired<F>(a.group)) {
+        dots_piece<T, F, 2, KIND>(l, f, p, at);
+        continue;
+      }
+    }
+    dots_piece<T, F, 1, KIND>(l, f, p, at);
   }
 }
 
-// axpys adds x * W for K rows of n columns to out, a row of x at a time.
-template <class T, int F, int KIND>
-void axpys(const QuantJob& j, const Scales<T, KIND>& of, int64_t group, const float* x, int64_t k, int64_t j0, int64_t n, float* out) {
-  float s[1024 / 16], b[1024 / 16];
-  for (int64_t q = 0; q < k; q++) {
-    const uint8_t* row = reinterpret_cast<const uint8_t*>(j.words) + q * j.width * bits_in<F> / 8;
-    of.to(j.scales + (q * j.width + j0) / group, n / group, s, b);
-    for (int64_t e = 0, g = 0; e < n; e += group, g++) {
-      const vf scale = splat(x[q] * s[g]), bias = splat(x[q] * b[g]);
-      for (int64_t i = e; i < e + group; i += lanes) store(out + i, load(out + i) + (unpack<F>(row, j0 + i) * scale + bias));
+// Rows of W that axpys takes at once, so that the row of y is read and written once.
+constexpr int axpys_at_once = 8;
+
+// axpys adds R rows of W, bytes apart, times x to out, from column j0 on: s are the
+// scales times x, 64 apart, b the sums of biases times x.
+template <int F, int V, int R> FT_OP void axpys(const uint8_t* w, int64_t bytes, int64_t group, const float* s, const float* b, int64_t j0, int64_t n, float* out) {
+  for (int64_t e = 0, g = 0; e < n; e += group, g++) {
+    vf scale[R];
+    FT_UNROLL for (int r = 0; r < R; r++) scale[r] = splat(s[64 * r + g]);
+    for (int64_t i = e; i < e + group; i += V * lanes) {
+      vf c[V];
+      FT_UNROLL for (int q = 0; q < V; q++) c[q] = load(out + i + q * lanes) + b[g];
+      FT_UNROLL for (int r = 0; r < R; r++) {
+        vf v[V];
+        unpack_step<F, V>(w + r * bytes, j0 + i, v);
+        FT_UNROLL for (int q = 0; q < V; q++) c[q] += v[q] * scale[r];
+      }
+      FT_UNROLL for (int q = 0; q < V; q++) store(out + i + q * lanes, c[q]);
     }
   }
+}
+
+// axpys_row is the product of a row of x, floats, with columns [j0, j0 + n) of W.
+template <class T, int F, int V, int KIND>
+void axpys_row(const QuantJob& j, const Scales<T, KIND>& of, int64_t group, const float* x, int64_t k, int64_t j0, int64_t n, float* out) {
+  float s[64 * axpys_at_once], rows[64], b[64];
+  const int64_t bytes = j.width * bits_in<F> / 8, groups = n / group;
+  for (int64_t i = 0; i < n; i++) out[i] = 0.0f;
+  for (int64_t q = 0; q < k; q += axpys_at_once) {
+    const int64_t here = smaller(k - q, axpys_at_once);
+    for (int64_t g = 0; g < 64; g++) b[g] = 0.0f;
+    for (int64_t r = 0; r < here; r++) {
+      of.to(j.scales + ((q + r) * j.width + j0) / group, groups, s + 64 * r, rows);
+      for (int64_t g = 0; g < groups; g++) s[64 * r + g] *= x[q + r], b[g] += rows[g] * x[q + r];
+    }
+    const uint8_t* w = reinterpret_cast<const uint8_t*>(j.words) + q * bytes;
+    if (here == axpys_at_once) {
+      axpys<F, V, axpys_at_once>(w, bytes, group, s, b, j0, n, out);
+      continue;
+    }
+    for (int64_t r = 0; r < here; r++) {
+      axpys<F, V, 1>(w + r * bytes, bytes, group, s + 64 * r, b, j0, n, out);
+      for (int64_t g = 0; g < groups; g++) b[g] = 0.0f;  // they are in
+    }
+  }
+  if constexpr (V == 2) joined(out, n);
 }
 
 template <class T, int F, int KIND> void quant_axpys(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
@@ -233,8 +320,10 @@ template <class T, int F, int KIND> void quant_axpys(const ft_launch* l, int64_t
     const int64_t j0 = at % p.across * p.cols, n = smaller(a.n - j0, p.cols);
     for (int64_t m = 0; m < a.m; m++) {
       to_floats(reinterpret_cast<const T*>(j.x) + m * a.ldx, 0, 1, a.k, x, a.k);
-      for (int64_t e = 0; e < n; e++) out[e] = 0.0f;
-      axpys<T, F, KIND>(j, of, a.group, x, a.k, j0, n, out);
+      if (paired<F>(a.group))
+        axpys_row<T, F, bits_in<F> == 4 ? 2 : 1, KIND>(j, of, a.group, x, a.k, j0, n, out);
+      else
+        axpys_row<T, F, 1, KIND>(j, of, a.group, x, a.k, j0, n, out);
       T* y = reinterpret_cast<T*>(j.y) + m * a.n + j0;
       each(n, [&](int64_t e, auto k) { store(y + e, load(out + e, k), k); });
     }
