@@ -80,7 +80,7 @@ test-asan:
 test-darwin: export CC = $(abspath metal/darwin/fake/fakecc)
 test-darwin:
 	$(GO) test -tags metalfake -ldflags=-extld=$(CC) ./metal/darwin
-	FTMETAL_DEVICE=metal $(GO) test -tags metalfake -ldflags=-extld=$(CC) -run Golden ./graph
+	FTMETAL_DEVICE=metal $(GO) test -tags metalfake -ldflags=-extld=$(CC) -run 'Golden|MetalKernel' ./graph
 	FTMETAL_DEVICE=metal $(GO) test -tags metalfake -ldflags=-extld=$(CC) ./internal/doctor
 
 # Go does not see headers outside a package: their sum makes it compile again.

@@ -90,11 +90,11 @@ const (
 )
 
 // pipeline makes the pipeline of d from the archive, or compiles it and adds it
-// there. Inside a pool.
-func (a *archive) pipeline(device metal.DeviceObject, d metal.ComputePipelineDescriptor) (metal.ComputePipelineStateObject, error) {
+// there, if it is to be kept. Inside a pool.
+func (a *archive) pipeline(device metal.DeviceObject, d metal.ComputePipelineDescriptor, kept bool) (metal.ComputePipelineStateObject, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.object.IsNil() {
+	if a.object.IsNil() || !kept {
 		return compilePipeline(device, d, anyPipeline)
 	}
 	send[objc.Void](d, "setBinaryArchives:", []metal.BinaryArchiveObject{a.object})

@@ -14,7 +14,8 @@
 // display watchdog to care (chips.go).
 //
 // Files: device.go (memory), driver.go and driver.m (the native half), send.go
-// (messages through darwinkit), source.go, library.go and archive.go (kernels),
+// (messages through darwinkit), source.go, custom.go,
+// library.go and archive.go (kernels),
 // prepare.go and hazards.go (packing), program.go (runs and their errors),
 // chips.go (rates of GPUs).
 //

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"unsafe"
 
+	contract "github.com/ftmetal/ftmetal/metal"
 	"github.com/progrium/darwinkit/macos/metal"
 	"github.com/progrium/darwinkit/objc"
 )
@@ -21,7 +22,7 @@ type libraries struct {
 	archive *archive
 
 	mu        sync.Mutex
-	files     map[string]*library
+	files     map[string]*library // by stem, or source and key
 	pipelines map[string]*pipeline
 }
 
@@ -83,16 +84,21 @@ func (l *libraries) warm(names []string) {
 
 // file compiles a kernel file once.
 func (l *libraries) file(stem string) (metal.LibraryObject, error) {
+	return l.compiled(stem, func() (string, error) { return Source(stem, l.hw.tensor()) })
+}
+
+// compiled is the library of a key, made from a text when it is first asked for.
+func (l *libraries) compiled(key string, text func() (string, error)) (metal.LibraryObject, error) {
 	l.mu.Lock()
-	f := l.files[stem]
+	f := l.files[key]
 	if f == nil {
 		f = &library{}
-		l.files[stem] = f
+		l.files[key] = f
 	}
 	l.mu.Unlock()
 	f.compile.Do(func() {
 		f.err = pooled(func() error {
-			source, err := Source(stem, l.hw.tensor())
+			source, err := text()
 			if err != nil {
 				return err
 			}
@@ -123,29 +129,61 @@ func (l *libraries) build(source string) (metal.LibraryObject, error) {
 	return lib, nil
 }
 
-// pipeline is the kernel called name for threadgroups of group threads.
-func (l *libraries) pipeline(name string, group int) (*pipeline, error) {
+// pipelineOf is the pipeline of a dispatch: of a built-in kernel, or of the one
+// that the dispatch brings along.
+func (l *libraries) pipelineOf(op *contract.Dispatch) (*pipeline, error) {
+	if src := op.Source; src != nil {
+		// A source's key stands after a slash, which no name of a kernel has.
+		key := "source/" + src.Key()
+		return l.pipeline(key, op.Group.Count(), func() (function, error) {
+			lib, err := l.compiled(key, func() (string, error) { return sourceOf(src, l.hw.tensor()) })
+			if err != nil {
+				err = fmt.Errorf("compiling it: %w", err)
+			}
+			return function{lib, src.Name, false}, err
+		})
+	}
+	return l.pipeline(op.Kernel, op.Group.Count(), func() (function, error) {
+		stem := stemOf(l.stems, op.Kernel)
+		if stem == "" {
+			return function{}, fmt.Errorf("there is no such kernel")
+		}
+		lib, err := l.file(stem)
+		if err != nil {
+			err = fmt.Errorf("compiling %s.metal: %w", stem, err)
+		}
+		return function{lib, op.Kernel, true}, err
+	})
+}
+
+// function is where a pipeline's code is. The archive keeps the pipelines of
+// built-in kernels alone: there is no end to others.
+type function struct {
+	lib      metal.LibraryObject
+	name     string
+	archived bool
+}
+
+// pipeline is the one of a key for threadgroups of group threads, made of the
+// function that find returns.
+func (l *libraries) pipeline(key string, group int, find func() (function, error)) (*pipeline, error) {
 	l.mu.Lock()
-	p := l.pipelines[name]
+	p := l.pipelines[key]
 	l.mu.Unlock()
 	if p != nil && group <= p.limit {
 		return p, nil
 	}
-	stem := stemOf(l.stems, name)
-	if stem == "" {
-		return nil, fmt.Errorf("there is no such kernel")
-	}
-	lib, err := l.file(stem)
+	f, err := find()
 	if err != nil {
-		return nil, fmt.Errorf("compiling %s.metal: %w", stem, err)
+		return nil, err
 	}
 	err = pooled(func() error {
 		var err error
-		if p, err = l.specialise(lib, name, 0); err == nil && group > p.limit {
+		if p, err = l.specialise(f, 0); err == nil && group > p.limit {
 			// The compiler gave each thread many registers. Told how many
 			// threads there are, it makes do with fewer.
 			p.state.Release()
-			p, err = l.specialise(lib, name, group)
+			p, err = l.specialise(f, group)
 		}
 		return err
 	})
@@ -158,10 +196,10 @@ func (l *libraries) pipeline(name string, group int) (*pipeline, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old := l.pipelines[name]; old != nil {
+	if old := l.pipelines[key]; old != nil {
 		l.retired(old)
 	}
-	l.pipelines[name] = p
+	l.pipelines[key] = p
 	return p, nil
 }
 
@@ -172,8 +210,8 @@ func (l *libraries) retired(p *pipeline) {
 
 // specialise makes the pipeline of a function, for threadgroups of the given
 // size if that is not 0. Inside a pool.
-func (l *libraries) specialise(lib metal.LibraryObject, name string, group int) (*pipeline, error) {
-	fn := send[metal.FunctionObject](lib, "newFunctionWithName:", name)
+func (l *libraries) specialise(f function, group int) (*pipeline, error) {
+	fn := send[metal.FunctionObject](f.lib, "newFunctionWithName:", f.name)
 	if fn.IsNil() {
 		return nil, fmt.Errorf("the compiled file has no such kernel")
 	}
@@ -181,11 +219,11 @@ func (l *libraries) specialise(lib metal.LibraryObject, name string, group int) 
 	d := send[metal.ComputePipelineDescriptor](objc.GetClass("MTLComputePipelineDescriptor"), "new")
 	defer d.Release()
 	send[objc.Void](d, "setComputeFunction:", fn)
-	send[objc.Void](d, "setLabel:", name)
+	send[objc.Void](d, "setLabel:", f.name)
 	if group > 0 {
 		send[objc.Void](d, "setMaxTotalThreadsPerThreadgroup:", uint(group))
 	}
-	state, err := l.archive.pipeline(l.device, d)
+	state, err := l.archive.pipeline(l.device, d, f.archived)
 	if err != nil {
 		return nil, fmt.Errorf("making its pipeline: %w", err)
 	}

@@ -30,7 +30,7 @@ func (d *Device) Prepare(list []metal.Dispatch) (metal.Program, error) {
 	p := &program{dev: d, list: list, pipelines: make([]*pipeline, len(list))}
 	for i := range list {
 		var err error
-		if p.pipelines[i], err = d.lib.pipeline(list[i].Kernel, list[i].Group.Count()); err != nil {
+		if p.pipelines[i], err = d.lib.pipelineOf(&list[i]); err != nil {
 			return nil, fmt.Errorf("metal: dispatch %d, %s: %w", i, list[i].Kernel, err)
 		}
 	}
@@ -42,6 +42,12 @@ func (d *Device) Prepare(list []metal.Dispatch) (metal.Program, error) {
 // what each kernel declares: it is compiled from the same files.
 func (d *Device) check(op *metal.Dispatch) error {
 	sig := soft.Signature(op.Kernel)
+	if op.Source != nil {
+		var err error
+		if sig, err = signatureOf(op.Source, len(op.Args)); err != nil {
+			return err
+		}
+	}
 	if sig == nil {
 		return errors.New("there is no such kernel")
 	}

@@ -24,12 +24,22 @@ var (
 // the file whether the device has tensor operations: TENSOR_OPS is 1
 // then, else 0.
 func Source(stem string, tensor bool) (string, error) {
-	in := &inliner{seen: map[string]bool{}}
-	fmt.Fprintf(&in.out, "#define TENSOR_OPS %d\n", tensorOps(tensor))
+	in := newInliner(tensor)
 	if err := in.file(stem + ".metal"); err != nil {
 		return "", err
 	}
 	return in.out.String(), nil
+}
+
+type inliner struct {
+	out  strings.Builder
+	seen map[string]bool
+}
+
+func newInliner(tensor bool) *inliner {
+	in := &inliner{seen: map[string]bool{}}
+	fmt.Fprintf(&in.out, "#define TENSOR_OPS %d\n", tensorOps(tensor))
+	return in
 }
 
 // tensorOps is the value of TENSOR_OPS.
@@ -40,19 +50,18 @@ func tensorOps(tensor bool) int {
 	return 0
 }
 
-type inliner struct {
-	out  strings.Builder
-	seen map[string]bool
-}
-
 func (in *inliner) file(name string) error {
 	text, err := kernels.Files.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("kernel source %s: %w", name, err)
 	}
 	in.seen[name] = true
+	return in.text(name, string(text))
+}
+
+func (in *inliner) text(name, text string) error {
 	fmt.Fprintf(&in.out, "#line 1 %q\n", name)
-	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		m := include.FindStringSubmatch(line)
 		switch {
 		case once.MatchString(line):

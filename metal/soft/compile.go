@@ -42,6 +42,16 @@ type library struct {
 
 var compiled = library{entries: map[string]*entry{}}
 
+// Compiled compiles the kernel of src, if that was not done before, and returns
+// what it declares. The error is the one that Prepare gives for a dispatch of it.
+func Compiled(src *metal.Source) (*metal.Signature, error) {
+	e, err := compiled.entry(src)
+	if err != nil {
+		return nil, err
+	}
+	return &e.sig, nil
+}
+
 // entry is the kernel of src, compiled if neither this process nor an earlier
 // one has done it.
 func (l *library) entry(src *metal.Source) (*entry, error) {

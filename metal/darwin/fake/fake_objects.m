@@ -384,6 +384,11 @@ int fake_capturing(void) { return capturing; }
     *e = fake_error(@"MTLLibraryErrorDomain", 3, "program_source:12:3: error: use of undeclared identifier 'oops'");
     return nil;
   }
+  char message[8192];
+  if (!fakeCompile((char*)[s UTF8String], message, sizeof message)) {
+    *e = fake_error(@"MTLLibraryErrorDomain", 3, message);
+    return nil;
+  }
   FakeLibrary* l = [FakeLibrary new];
   l->source = [s copy];
   return l;

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"unsafe"
@@ -61,11 +62,55 @@ func fakeAllocated() C.uint64_t {
 	return C.uint64_t(gpu.bytes)
 }
 
-// fakeKernelIn reports whether the library made from source has a kernel: the
-// software device has it, and all lines of its file are in the source.
+// sources are the kernels of libraries that are no built-in file, by name. Names
+// have a hash of the text in them.
+var sources sync.Map // string: *metal.Source
+
+// instance is the line that makes a kernel of a text.
+var instance = regexp.MustCompile(`(?m)^instantiate_kernel\("(custom_\w+)"`)
+
+// fakeCompile compiles a library's text if it is no built-in file, as the software
+// device does; 0 and the compiler's message when it cannot.
+//
+//export fakeCompile
+func fakeCompile(source, message *C.char, size C.int) C.int {
+	text := goString(source)
+	name := instance.FindStringSubmatch(text)
+	if name == nil {
+		return 1
+	}
+	src := &metal.Source{Name: name[1], Text: text}
+	if _, err := soft.Compiled(src); err != nil {
+		fill(message, size, err.Error())
+		return 0
+	}
+	sources.Store(src.Name, src)
+	return 1
+}
+
+// custom is the source of a kernel that is not built in, nil for one that is.
+func custom(name string) *metal.Source {
+	if src, ok := sources.Load(name); ok {
+		return src.(*metal.Source)
+	}
+	return nil
+}
+
+// fill puts text into memory of C.
+func fill(to *C.char, size C.int, text string) {
+	room := unsafe.Slice((*byte)(unsafe.Pointer(to)), int(size))
+	room[copy(room[:size-1], text)] = 0
+}
+
+// fakeKernelIn reports whether the library made from source has a kernel: it is
+// the one of the text, or the software device has it and all lines of its file are
+// in the source.
 //
 //export fakeKernelIn
 func fakeKernelIn(name, source *C.char) C.int {
+	if src := custom(goString(name)); src != nil {
+		return C.int(flag(src.Text == goString(source)))
+	}
 	k, ok := soft.Kernels()[goString(name)]
 	if !ok {
 		return 0
@@ -91,6 +136,9 @@ func fakeKernelIn(name, source *C.char) C.int {
 //export fakeSignature
 func fakeSignature(name *C.char, out *C.fake_signature) {
 	s := soft.Signature(goString(name))
+	if src := custom(goString(name)); src != nil {
+		s, _ = soft.Compiled(src) // it was compiled for the library
+	}
 	out.buffers, out.args_size = C.int32_t(len(s.Align)), C.int32_t(s.Args)
 	for i, a := range s.Align {
 		out.align[i] = C.int32_t(a)
@@ -115,8 +163,7 @@ func fakeRun(calls *C.fake_call, n C.int, message *C.char, size C.int) C.int {
 		return metal.Run(context.Background(), device(), list)
 	}()
 	if err != nil {
-		text := unsafe.Slice((*byte)(unsafe.Pointer(message)), int(size))
-		copy(text[:size-1], err.Error())
+		fill(message, size, err.Error())
 		return 0
 	}
 	return 1
@@ -125,6 +172,7 @@ func fakeRun(calls *C.fake_call, n C.int, message *C.char, size C.int) C.int {
 func dispatch(c *C.fake_call) (metal.Dispatch, error) {
 	op := metal.Dispatch{
 		Kernel: goString(&c.kernel[0]),
+		Source: custom(goString(&c.kernel[0])),
 		Args:   unsafe.Slice((*byte)(unsafe.Pointer(&c.args)), int(c.args_size)),
 		Grid:   metal.Size{X: int(c.grid[0]), Y: int(c.grid[1]), Z: int(c.grid[2])},
 		Group:  metal.Size{X: int(c.group[0]), Y: int(c.group[1]), Z: int(c.group[2])},
