@@ -8,7 +8,7 @@
 
 namespace ft {
 
-constexpr int64_t sdpa_queries = 64, sdpa_keys = 96;  // of a tile
+constexpr int64_t sdpa_queries = 64, sdpa_keys = 128;  // of a tile
 
 // Attention of bfloat16 by products of pairs. They return false, and do nothing,
 // where the processor or this build has none.

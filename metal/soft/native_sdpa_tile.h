@@ -1,6 +1,6 @@
 // What the native forms of attention share, for one instruction set.
 //
-// Everything is done on tiles of up to 64 queries and 96 keys, and transposed:
+// Everything is done on tiles of up to 64 queries and 128 keys, and transposed:
 // a row belongs to a key (scores) or to an element of the head (sums), a column
 // to a query. So the softmax goes down the columns without folding lanes, and the
 // products take keys and values by single elements, as they lie in memory. Scores

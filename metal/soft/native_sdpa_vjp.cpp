@@ -4,7 +4,7 @@
 // the same bits: every sum runs over the same tiles in the same order.
 //   As a whole, one piece: the scores of a tile are made once for dQ, dK and dV;
 //     five products.
-//   By tiles, of 96 keys for dK and dV and of 64 queries for dQ, as in the .metal
+//   By tiles, of 128 keys for dK and dV and of 64 queries for dQ, as in the .metal
 //     file: seven products, but work for many processors.
 #ifndef FT_ISA
 #define FT_SOURCE "native_sdpa_vjp.cpp"
