@@ -48,3 +48,23 @@ func TestMeasureTrainingOnData(t *testing.T) {
 	require.Less(t, st.FLOPs, int64(st.Steps)*b.Plan.FLOPs)
 	require.Less(t, st.HeapBytes/uint64(st.Steps), uint64(200_000), "batches included")
 }
+
+// What is not a kernel takes less than a hundredth of a step, also of a short one.
+// Of several the best is taken: other processes take the processor from some.
+func TestOutsideKernels(t *testing.T) {
+	cfg := DefaultConfig("")
+	cfg.Model, cfg.Device, cfg.Profile = "../tools/demo/model", "soft", true
+	cfg.MaxSeqLength, cfg.BatchSize = 256, 2
+	b, err := OpenBench(context.Background(), cfg)
+	require.NoError(t, err)
+	defer b.Close()
+	least := 1.0
+	for run := 0; run < 30 && (run < 3 || least >= 0.01); run++ {
+		before := b.kernelTime()
+		st, err := b.Run(context.Background())
+		require.NoError(t, err)
+		least = min(least, 1-(b.kernelTime()-before).Seconds()/st.Took.Seconds())
+	}
+	require.Less(t, least, 0.01)
+	require.Greater(t, least, 0.0)
+}
