@@ -203,6 +203,23 @@ func shapeCases() []gradCase {
 			return graph.Matmul(graph.Transpose(a), graph.Transpose(b))
 		})},
 		{"matmul of vectors", in(rnd(-1, 1, 3), rnd(-1, 1, 2, 3)), f2(func(a, b *graph.Array) *graph.Array { return graph.Matmul(b, a) })},
+		{"hadamard", in(rnd(-1, 1, 2, 20)), f1(func(a *graph.Array) *graph.Array { return graph.HadamardTransform(a, nil) })},
+		{"segmented", in(rnd(-1, 1, 2, 5), rnd(-1, 1, 5, 3)), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.SegmentedMM(a, b, graph.FromSlice([]int32{0, 3, 1, 5, 2, 2, 4, 9}, 4, 2))
+		})},
+		{"block masked", in(rnd(-1, 1, 2, 33), rnd(-1, 1, 33, 2), rnd(0.5, 1, 1, 1), rnd(-1, 1, 1, 2), rnd(-1, 1, 2, 1)), func(in arrays) arrays {
+			return arrays{graph.BlockMaskedMM(in[0], in[1], 32, in[2], in[3], in[4])}
+		}},
+		{"block masked batch", in(rnd(-1, 1, 2, 1, 33), rnd(-1, 1, 33, 2), rnd(-1, 1, 2, 1, 2)), func(in arrays) arrays {
+			return arrays{graph.BlockMaskedMM(in[0], in[1], 32, nil, in[2], nil)}
+		}},
+		{"spectrum", in(rnd(-1, 1, 2, 6)), f1(func(a *graph.Array) *graph.Array { return graph.Abs(graph.RFFT(a, 8, -1, graph.FFTOrtho)) })},
+		{"real signal", in(rnd(-1, 1, 2, 4), rnd(-1, 1, 2, 4)), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.IRFFT(graph.Complex(a, b), 7, -1, graph.FFTForward)
+		})},
+		{"einsum of three", in(rnd(-1, 1, 2, 3), rnd(-1, 1, 3, 3), rnd(-1, 1, 3, 2)), func(in arrays) arrays {
+			return arrays{graph.Einsum("ij,jj,jk->ki", in...)}
+		}},
 		{"einsum", in(rnd(-1, 1, 2, 3), rnd(-1, 1, 3, 2)), f2(func(a, b *graph.Array) *graph.Array { return graph.Einsum("ij,jk->k", a, b) })},
 	}
 }

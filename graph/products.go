@@ -2,7 +2,6 @@ package graph
 
 import (
 	"slices"
-	"strings"
 )
 
 // Inner is the sum of products over the last axes, for all pairs of the others.
@@ -55,72 +54,6 @@ func contracted(op string, x *Array, axes []int, first bool) (perm, free []int, 
 		return append(inside, outside...), free, k
 	}
 	return append(outside, inside...), free, k
-}
-
-// Einsum is Einstein's summation, such as "bij,jk->bik": labels that the result
-// lacks are summed. A label occurs once in an operand. Mirrors mx.einsum.
-func Einsum(subscripts string, operands ...*Array) *Array {
-	present("Einsum", operands...)
-	left, result, explicit := strings.Cut(strings.ReplaceAll(subscripts, " ", ""), "->")
-	parts := strings.Split(left, ",")
-	check(len(parts) == len(operands), "Einsum", "%q has %d operands, got %d", subscripts, len(parts), len(operands))
-	if !explicit {
-		result = impliedResult(left)
-	}
-	order := result
-	for _, r := range left {
-		if r != ',' && !strings.ContainsRune(order, r) {
-			order += string(r)
-		}
-	}
-	var product *Array
-	for i, labels := range parts {
-		x := alignLabels(subscripts, operands[i], labels, order)
-		if product == nil {
-			product = x
-		} else {
-			product = Multiply(product, x)
-		}
-	}
-	var summed []int
-	for i := len(result); i < len(order); i++ {
-		summed = append(summed, i)
-	}
-	if len(summed) == 0 {
-		return product
-	}
-	return Sum(product, summed, false)
-}
-
-// impliedResult is the labels that occur once, in alphabetical order.
-func impliedResult(left string) string {
-	var once []rune
-	for _, r := range left {
-		if r != ',' && strings.Count(left, string(r)) == 1 {
-			once = append(once, r)
-		}
-	}
-	slices.Sort(once)
-	return string(once)
-}
-
-// alignLabels views x with one axis per label of order.
-func alignLabels(subscripts string, x *Array, labels, order string) *Array {
-	check(len(labels) == len(x.shape), "Einsum", "%q: labels %q for an operand of shape %v", subscripts, labels, x.shape)
-	var perm []int
-	shape := slices.Repeat([]int{1}, len(order))
-	for i, r := range order {
-		check(strings.Count(labels, string(r)) <= 1, "Einsum", "%q: label %q occurs twice in an operand", subscripts, string(r))
-		if at := strings.IndexRune(labels, r); at >= 0 {
-			perm = append(perm, at)
-			shape[i] = x.shape[at]
-		}
-	}
-	check(len(perm) == len(labels), "Einsum", "%q: labels %q", subscripts, labels)
-	if len(perm) > 0 {
-		x = Transpose(x, perm...)
-	}
-	return Reshape(x, shape...)
 }
 
 // GatherMM multiplies chosen matrices: a[lhs] @ b[rhs], where the index arrays

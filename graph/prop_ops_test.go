@@ -76,6 +76,8 @@ var propBinary = []pairwise{
 	{"Multiply", false, graph.Multiply, func(x, y float64) float64 { return x * y }}, {"Maximum", true, graph.Maximum, math.Max}, {"Minimum", true, graph.Minimum, math.Min},
 	{"LogAddExp", false, graph.LogAddExp, func(x, y float64) float64 { return max(x, y) + math.Log1p(math.Exp(-math.Abs(x-y))) }},
 	{"DivideBy", false, func(a, b any) *graph.Array { return graph.Divide(a, aboveOne(a, b)) }, func(x, y float64) float64 { return x / (math.Abs(y) + 1) }},
+	{"ComplexSquare", false, func(a, b any) *graph.Array { return graph.Imag(graph.Square(graph.Complex(a, b))) }, func(x, y float64) float64 { return 2 * x * y }},
+	{"ComplexTimes", false, func(a, b any) *graph.Array { return graph.Real(graph.Multiply(graph.Complex(a, b), 0.5-1i)) }, func(x, y float64) float64 { return 0.5*x + y }},
 	{"ArcTan2", false, func(a, b any) *graph.Array { return graph.ArcTan2(a, aboveOne(a, b)) }, func(x, y float64) float64 { return math.Atan2(x, math.Abs(y)+1) }},
 }
 
@@ -204,12 +206,25 @@ var propRow = map[string]struct {
 		slices.Reverse(row)
 		return row
 	}},
+	"Hartley": {false, false, func(a *graph.Array, ax int) *graph.Array {
+		f := graph.FFT(a, 0, ax, graph.FFTOrtho)
+		return graph.Add(graph.Real(f), graph.Imag(f))
+	}, hartleyOf},
+	"Hadamard": {false, true, func(a *graph.Array, _ int) *graph.Array {
+		ones := 1.0
+		n := a.Dim(-1)
+		for n&(n-1) != 0 {
+			n++
+		}
+		wide := graph.Pad(a, append(make([][2]int, a.NDim()-1), [2]int{0, n - a.Dim(-1)}), 0)
+		return graph.SliceAxis(graph.HadamardTransform(wide, &ones), -1, 0, a.Dim(-1))
+	}, hadamardOf},
 	"RMSNorm":   {false, true, func(a *graph.Array, _ int) *graph.Array { return graph.RMSNorm(a, nil, normEps) }, func(row []float64) []float64 { return normed(row, false) }},
 	"LayerNorm": {false, true, func(a *graph.Array, _ int) *graph.Array { return graph.LayerNorm(a, nil, nil, normEps) }, func(row []float64) []float64 { return normed(row, true) }},
 }
 
 func drawRow(m *maker, k int) (step, bool) {
-	name := rapid.SampledFrom([]string{"Softmax", "CumSum", "CumMax", "Sort", "Flip", "RMSNorm", "LayerNorm"}).Draw(m.t, "row")
+	name := rapid.SampledFrom([]string{"Softmax", "CumSum", "CumMax", "Sort", "Flip", "RMSNorm", "LayerNorm", "Hartley", "Hadamard"}).Draw(m.t, "row")
 	op := propRow[name]
 	ax, ok := m.axis(k, true)
 	if op.last {
@@ -244,6 +259,9 @@ func drawMatmul(m *maker, k int) (step, bool) {
 	perm[n-1], perm[n-2] = n-2, n-1
 	flipped := func(x wide) wide {
 		return gathered(x, permuted(x.shape, perm), func(at []int) []int { return permuted(at, perm) })
+	}
+	if m.flip("labels") {
+		return one("Einsum", k, func(a *graph.Array) *graph.Array { return graph.Einsum("...ij,...kj->...ik", a, a) }, func(x wide) wide { return matmul64(x, flipped(x)) }), true
 	}
 	if m.flip("gram") {
 		return one("Gram", k, func(a *graph.Array) *graph.Array { return graph.Matmul(a, graph.SwapAxes(a, -1, -2)) }, func(x wide) wide { return matmul64(x, flipped(x)) }), true

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 
@@ -160,6 +161,33 @@ func logSumExpOf(row []float64) []float64 {
 		s += math.Exp(v - top)
 	}
 	return []float64{top + math.Log(s)}
+}
+
+// hartleyOf is the sum of the real and the imaginary part of a Fourier transform.
+func hartleyOf(row []float64) []float64 {
+	out := make([]float64, len(row))
+	for k := range out {
+		for j, v := range row {
+			s, c := math.Sincos(2 * math.Pi * float64(j*k) / float64(len(row)))
+			out[k] += v * (c - s) / math.Sqrt(float64(len(row)))
+		}
+	}
+	return out
+}
+
+// hadamardOf is the first elements of the Walsh-Hadamard transform of a row with
+// zeros behind it.
+func hadamardOf(row []float64) []float64 {
+	out := make([]float64, len(row))
+	for k := range out {
+		for j, v := range row {
+			if bits.OnesCount(uint(j&k))%2 == 1 {
+				v = -v
+			}
+			out[k] += v
+		}
+	}
+	return out
 }
 
 func softmaxOf(row []float64) []float64 {

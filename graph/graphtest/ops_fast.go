@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/metal"
@@ -37,14 +36,20 @@ var fastOps = map[string]*opEntry{
 		return graph.GatherMM(c.array("a"), c.array("b"), c.optional("lhs_indices"), c.optional("rhs_indices"))
 	}),
 	"mx.einsum": general(product, "subscripts *operands", func(c *call) *graph.Array {
-		for _, labels := range strings.FieldsFunc(c.text("subscripts", ""), func(r rune) bool { return strings.ContainsRune(", ->", r) }) {
-			for _, r := range labels {
-				if r == '.' || strings.Count(labels, string(r)) > 1 {
-					unsupported("einsum %q", labels)
-				}
-			}
-		}
 		return graph.Einsum(c.text("subscripts", ""), c.arrays("operands")...)
+	}),
+	"mx.hadamard_transform": arrayOf(reduction, "a scale", func(c *call, a *graph.Array) *graph.Array {
+		if !c.has("scale") {
+			return graph.HadamardTransform(a, nil)
+		}
+		scale := c.number("scale", 1)
+		return graph.HadamardTransform(a, &scale)
+	}),
+	"mx.block_masked_mm": general(product, "a b block_size mask_out mask_lhs mask_rhs", func(c *call) *graph.Array {
+		return graph.BlockMaskedMM(c.array("a"), c.array("b"), c.integer("block_size", 64), c.optional("mask_out"), c.optional("mask_lhs"), c.optional("mask_rhs"))
+	}),
+	"mx.segmented_mm": general(product, "a b segments", func(c *call) *graph.Array {
+		return graph.SegmentedMM(c.array("a"), c.array("b"), c.array("segments"))
 	}),
 	"mx.tensordot": general(product, "a b axes", tensordot),
 	"mx.outer":     general(product, "a b", func(c *call) *graph.Array { return graph.Outer(c.array("a"), c.array("b")) }),

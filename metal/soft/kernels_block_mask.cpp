@@ -1,0 +1,1 @@
+#include "../../kernels/block_mask.metal"

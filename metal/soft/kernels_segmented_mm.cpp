@@ -1,0 +1,1 @@
+#include "../../kernels/segmented_mm.metal"
