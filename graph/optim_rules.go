@@ -4,27 +4,99 @@ import (
 	"math"
 	"slices"
 
+	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 )
 
 // Optimizer rules of mlx.optimizers, each one step of one parameter p with its
 // gradient g, composed as MLX composes them: they keep p's dtype where MLX does.
-// Training uses the fused AdamW and SGD over flat arrays.
+// The learning rate lr is a number or an array of one element, as is the number
+// of the step, from 1. Package train/optim makes optimizers of them; for float32
+// it takes the fused AdamW and SGD.
+
+// SGDUnfused is one step of SGD composed of single ops. It returns the new
+// parameter and v, which stays as it is without momentum. Mirrors optimizers.SGD.
+func SGDUnfused(g, p, v *Array, lr any, opt kernels.SGDOptions) (newP, newV *Array) {
+	present("SGDUnfused", g, p, v)
+	if opt.WeightDecay != 0 {
+		g = Add(g, Multiply(opt.WeightDecay, p))
+	}
+	update := g
+	if opt.Momentum > 0 {
+		v = Multiply(opt.Momentum, v)
+		if opt.Dampening > 0 {
+			v = Add(v, Multiply(1-opt.Dampening, g))
+		} else {
+			v = Add(v, g)
+		}
+		update = v
+		if opt.Nesterov {
+			update = Add(g, Multiply(opt.Momentum, v))
+		}
+	}
+	return Subtract(p, Multiply(lrLike(lr, g), update)), v
+}
+
+// AdamWUnfused is one step of AdamW composed of single ops, or, without weight
+// decay, of Adam. step counts for the bias correction alone, DecayCount not at
+// all. It returns the new parameter, m and v. Mirrors optimizers.AdamW and
+// optimizers.Adam.
+func AdamWUnfused(g, p, m, v *Array, lr, step any, opt kernels.AdamWOptions) (newP, newM, newV *Array) {
+	rate := lrLike(lr, g)
+	if opt.WeightDecay != 0 {
+		p = Multiply(p, Subtract(1, Multiply(rate, opt.WeightDecay)))
+	}
+	m = Add(Multiply(opt.Beta1, m), Multiply(1-opt.Beta1, g))
+	v = Add(Multiply(opt.Beta2, v), Multiply(1-opt.Beta2, Square(g)))
+	if !opt.BiasCorrection {
+		return Subtract(p, Divide(Multiply(rate, m), Add(Sqrt(v), opt.Eps))), m, v
+	}
+	c1, c2 := adamCorrection(rate, step, opt)
+	c1, c2 = AsType(c1, g.dtype), AsType(c2, g.dtype)
+	return Subtract(p, Divide(Multiply(c1, m), Add(Multiply(Sqrt(v), c2), opt.Eps))), m, v
+}
+
+// adamCorrection is Adam's bias correction at a step: lr/(1-β1ˢ) and 1/√(1-β2ˢ).
+func adamCorrection(lr *Array, step any, opt kernels.AdamWOptions) (stepSize, vScale *Array) {
+	n := AsType(asArray("step", step), metal.Float32)
+	return Divide(lr, Subtract(1.0, Power(opt.Beta1, n))), Rsqrt(Subtract(1.0, Power(opt.Beta2, n)))
+}
+
+// Hyper is the settings of one step that AdamW and SGD read, which kernels.Hyper
+// fills on the host, computed from the learning rate and the number of the step,
+// each a number or an array of one element. The gradients' factor is 1.
+func Hyper(lr, step any, opt kernels.AdamWOptions) *Array {
+	rate := asArray("Hyper", lr)
+	check(rate.Size() == 1, "Hyper", "the learning rate is %v, want a number or an array of one element", rate)
+	rate = AsType(Reshape(rate, 1), metal.Float32)
+	one := Ones([]int{1}, metal.Float32)
+	stepSize, vScale := rate, one
+	if opt.BiasCorrection {
+		stepSize, vScale = adamCorrection(rate, step, opt)
+		stepSize, vScale = Reshape(stepSize, 1), Reshape(vScale, 1)
+	}
+	parts := make([]*Array, kernels.HyperSize)
+	for i := range parts {
+		parts[i] = one
+	}
+	parts[kernels.HyperLR], parts[kernels.HyperStepSize], parts[kernels.HyperVScale] = rate, stepSize, vScale
+	return Concatenate(parts, 0)
+}
 
 // RMSProp returns the new parameter and v. Mirrors optimizers.RMSprop.
-func RMSProp(g, p, v *Array, lr, alpha, eps float64) (newP, newV *Array) {
+func RMSProp(g, p, v *Array, lr any, alpha, eps float64) (newP, newV *Array) {
 	v = Add(Multiply(alpha, v), Multiply(1-alpha, Square(g)))
 	return Subtract(p, Divide(Multiply(lrLike(lr, g), g), Add(Sqrt(v), eps))), v
 }
 
 // Adagrad returns the new parameter and v. Mirrors optimizers.Adagrad.
-func Adagrad(g, p, v *Array, lr, eps float64) (newP, newV *Array) {
+func Adagrad(g, p, v *Array, lr any, eps float64) (newP, newV *Array) {
 	v = Add(v, Square(g))
 	return Subtract(p, Divide(Multiply(lrLike(lr, g), g), Add(Sqrt(v), eps))), v
 }
 
 // AdaDelta returns the new parameter, v and u. Mirrors optimizers.AdaDelta.
-func AdaDelta(g, p, v, u *Array, lr, rho, eps float64) (newP, newV, newU *Array) {
+func AdaDelta(g, p, v, u *Array, lr any, rho, eps float64) (newP, newV, newU *Array) {
 	v = Add(Multiply(rho, v), Multiply(1-rho, Square(g)))
 	d := Multiply(Divide(Sqrt(Add(u, eps)), Sqrt(Add(v, eps))), g)
 	u = Add(Multiply(rho, u), Multiply(1-rho, Square(d)))
@@ -32,15 +104,14 @@ func AdaDelta(g, p, v, u *Array, lr, rho, eps float64) (newP, newV, newU *Array)
 }
 
 // Adamax returns the new parameter, m and v. Mirrors optimizers.Adamax.
-func Adamax(g, p, m, v *Array, lr, beta1, beta2, eps float64) (newP, newM, newV *Array) {
+func Adamax(g, p, m, v *Array, lr any, beta1, beta2, eps float64) (newP, newM, newV *Array) {
 	m = Add(Multiply(beta1, m), Multiply(1-beta1, g))
 	v = Maximum(Multiply(beta2, v), Abs(g))
 	return Subtract(p, Divide(Multiply(lrLike(lr, g), m), Add(v, eps))), m, v
 }
 
 // Lion returns the new parameter and m. Mirrors optimizers.Lion.
-func Lion(g, p, m *Array, lr, beta1, beta2, decay float64) (newP, newM *Array) {
-	present("Lion", g)
+func Lion(g, p, m *Array, lr any, beta1, beta2, decay float64) (newP, newM *Array) {
 	step := lrLike(lr, g)
 	c := Add(Multiply(beta1, m), Multiply(1-beta1, g))
 	m = Add(Multiply(beta2, m), Multiply(1-beta2, g))
@@ -51,13 +122,20 @@ func Lion(g, p, m *Array, lr, beta1, beta2, decay float64) (newP, newM *Array) {
 }
 
 // lrLike is the learning rate in g's dtype.
-func lrLike(lr float64, g *Array) *Array { return AsType(Scalar(lr, metal.Float32), g.dtype) }
+func lrLike(lr any, g *Array) *Array {
+	present("learning rate", g)
+	rate := asArray("learning rate", lr)
+	check(rate.Size() == 1, "learning rate", "it is %v, want a number or an array of one element", rate)
+	return AsType(Reshape(rate), g.dtype)
+}
 
-// AdafactorOptions are Adafactor's settings. LR is unused with RelativeStep.
+// AdafactorOptions are Adafactor's settings. LR, a number or an array of one
+// element, is unused with RelativeStep.
 type AdafactorOptions struct {
-	LR, Eps1, Eps2, ClipThreshold, DecayRate, WeightDecay float64
-	Beta1                                                 *float64 // nil: no first moment
-	ScaleParameter, RelativeStep, WarmupInit              bool
+	LR                                                any
+	Eps1, Eps2, ClipThreshold, DecayRate, WeightDecay float64
+	Beta1                                             *float64 // nil: no first moment
+	ScaleParameter, RelativeStep, WarmupInit          bool
 }
 
 // AdafactorState is Adafactor's memory: Row and Col for arrays of two or more
@@ -82,23 +160,24 @@ func NewAdafactorState(p *Array, opt AdafactorOptions) AdafactorState {
 
 func rootMeanSquare(a *Array) *Array { return Sqrt(Mean(Square(a), nil, false)) }
 
-// Adafactor returns the new parameter and state of update number step (from 1).
+// Adafactor returns the new parameter and state of update number step.
 // Mirrors optimizers.Adafactor.
-func Adafactor(g, p *Array, s AdafactorState, step int, opt AdafactorOptions) (*Array, AdafactorState) {
+func Adafactor(g, p *Array, s AdafactorState, step any, opt AdafactorOptions) (*Array, AdafactorState) {
+	present("Adafactor", g, p)
 	rms := rootMeanSquare(p)
-	lr := opt.LR
+	n, lr := AsType(asArray("Adafactor", step), metal.Float32), opt.LR
 	if opt.RelativeStep {
-		floor := 1e-2
+		var most any = 1e-2
 		if opt.WarmupInit {
-			floor = float64(float32(1e-6) * float32(step))
+			most = Multiply(1e-6, n)
 		}
-		lr = min(floor, float64(float32(1/math.Sqrt(float64(step)))))
+		lr = Minimum(most, Rsqrt(n))
 	}
 	rate := lrLike(lr, rms)
 	if opt.ScaleParameter {
 		rate = Multiply(Maximum(opt.Eps2, rms), rate)
 	}
-	decay := AsType(Scalar(math.Pow(float64(step), opt.DecayRate), metal.Float32), rms.dtype)
+	decay := AsType(Power(n, opt.DecayRate), rms.dtype)
 	beta2 := Subtract(1.0, decay)
 	average := func(old, x *Array) *Array { return Add(Multiply(beta2, old), Multiply(Subtract(1, beta2), x)) }
 	update := Add(Square(g), opt.Eps1)
@@ -124,9 +203,10 @@ func Adafactor(g, p *Array, s AdafactorState, step int, opt AdafactorOptions) (*
 
 // MuonOptions are Muon's settings.
 type MuonOptions struct {
-	LR, Momentum, WeightDecay float64
-	Nesterov                  bool
-	Steps                     int // of the Newton-Schulz iteration
+	LR                    any // a number or an array of one element
+	Momentum, WeightDecay float64
+	Nesterov              bool
+	Steps                 int // of the Newton-Schulz iteration
 }
 
 // Muon returns the new parameter and v. Mirrors optimizers.Muon.

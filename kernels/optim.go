@@ -10,8 +10,8 @@ import (
 const (
 	HyperLR        = 0
 	HyperGradScale = 1
-	hyperStepSize  = 2
-	hyperVScale    = 3
+	HyperStepSize  = 2
+	HyperVScale    = 3
 	HyperSize      = 8
 )
 
@@ -26,10 +26,10 @@ type AdamWOptions struct {
 // Hyper fills the hyper buffer for update number count (from 1): the learning
 // rate, the factor of the gradients, and Adam's bias corrections.
 func Hyper(lr float64, count int, gradScale float64, opt AdamWOptions) [HyperSize]float32 {
-	h := [HyperSize]float32{HyperLR: float32(lr), HyperGradScale: float32(gradScale), hyperStepSize: float32(lr), hyperVScale: 1}
+	h := [HyperSize]float32{HyperLR: float32(lr), HyperGradScale: float32(gradScale), HyperStepSize: float32(lr), HyperVScale: 1}
 	if opt.BiasCorrection {
-		h[hyperStepSize] = float32(lr / (1 - math.Pow(opt.Beta1, float64(count))))
-		h[hyperVScale] = float32(1 / math.Sqrt(1-math.Pow(opt.Beta2, float64(count))))
+		h[HyperStepSize] = float32(lr / (1 - math.Pow(opt.Beta1, float64(count))))
+		h[HyperVScale] = float32(1 / math.Sqrt(1-math.Pow(opt.Beta2, float64(count))))
 	}
 	return h
 }
