@@ -61,7 +61,11 @@ var customAttributes = []struct{ name, kind string }{
 }
 
 // customHelpers is what bodies may call besides Metal's library.
-const customHelpers = `// elem_to_loc is where element elem of a strided array lies.
+const customHelpers = `#ifndef TENSOR_OPS
+#define TENSOR_OPS 0
+#endif
+
+// elem_to_loc is where element elem of a strided array lies.
 template <typename I>
 METAL_FUNC int64_t elem_to_loc(I elem, constant int* shape, constant int64_t* strides, int ndim) {
   int64_t loc = 0;
@@ -161,9 +165,10 @@ func (op CustomOp) Text(in, out []Tensor) (*metal.Source, []byte) {
 	b.WriteString("#include \"kernel.h\"\n\n" + customHelpers)
 	fmt.Fprintf(&b, "#line 1 %q\n%s\n#line 1 %q\n", op.Name+" header", op.Header, op.Name+" signature")
 	fmt.Fprintf(&b, "struct CustomArgs {\n  %s\n};\n", strings.Join(append(slices.Clone(args.wide), args.narrow...), "\n  "))
-	fmt.Fprintf(&b, "template <%s>\n[[kernel]] void custom_kernel(\n%s) {\n%s\n{\n", op.templateParams(), strings.Join(params, ",\n"), strings.Join(prelude, "\n"))
+	fmt.Fprintf(&b, "template <%s>\n[[kernel]] void custom_kernel(\n%s) {\n%s\n", op.templateParams(), strings.Join(params, ",\n"), strings.Join(prelude, "\n"))
 	fmt.Fprintf(&b, "#line 1 %q\n%s\n", op.Name, sharedMemory(op.Body))
-	fmt.Fprintf(&b, "#line 1 %q\n}\n}\n", op.Name+" end")
+	// No block round the body: threadgroup memory is declared in a kernel's own.
+	fmt.Fprintf(&b, "#line 1 %q\n}\n", op.Name+" end")
 	src := &metal.Source{Name: op.Name, Text: b.String()}
 	src.Name = "custom_" + op.Name + "_" + src.Key()[:12]
 	src.Text += fmt.Sprintf("instantiate_kernel(%q, custom_kernel, %s)\n", src.Name, op.templateValues())

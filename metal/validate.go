@@ -11,6 +11,10 @@ const MaxGroup = 1024
 // MaxArgs is the most bytes of an args struct: Metal's limit for setBytes.
 const MaxArgs = 4096
 
+// MaxBuffers is the most bindings of a kernel: Metal's argument table, in which
+// the args struct takes one place.
+const MaxBuffers = 31
+
 // Signature is what a kernel declares: its buffers in binding order, inputs
 // first, then the args struct.
 type Signature struct {
@@ -26,6 +30,9 @@ type Signature struct {
 func (s *Signature) Check(op *Dispatch, base func(Buffer) (uintptr, error)) error {
 	if got := len(op.In) + len(op.Out); got != len(s.Align) {
 		return fmt.Errorf("%d buffers are bound, the kernel has %d", got, len(s.Align))
+	}
+	if len(s.Align) >= MaxBuffers {
+		return fmt.Errorf("the kernel has %d buffers and its args, at most %d", len(s.Align), MaxBuffers)
 	}
 	if len(op.Args) != s.Args {
 		return fmt.Errorf("args are %d bytes, the kernel's struct is %d", len(op.Args), s.Args)

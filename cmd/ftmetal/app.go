@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ftmetal/ftmetal/internal/debug"
 	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/train"
 	"github.com/spf13/cobra"
@@ -45,7 +46,12 @@ func (a *app) run(args []string) int {
 	defer release()
 	root := a.rootCommand()
 	root.SetArgs(args[1:])
-	err := root.ExecuteContext(ctx)
+	err := debug.Check()
+	if err != nil {
+		err = usageError{err}
+	} else {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return 0
 	}

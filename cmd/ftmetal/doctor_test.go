@@ -52,3 +52,11 @@ func TestDoctorRefuses(t *testing.T) {
 		require.Contains(t, f.err.String(), c.want)
 	}
 }
+
+// A variable with a value that it cannot have stops every command.
+func TestNonsenseInTheEnvironment(t *testing.T) {
+	t.Setenv("FTMETAL_BATCH", "all")
+	f := newFake("")
+	require.Equal(t, 2, f.line("devices"))
+	require.Equal(t, "ftmetal: the environment variable FTMETAL_BATCH is \"all\", want a whole number from 1 to 1048576\n", f.err.String())
+}

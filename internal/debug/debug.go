@@ -4,45 +4,88 @@ package debug
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Variable is one environment variable.
 type Variable struct {
 	Name, Default, Help string
+	accepts             accepts // nil: any text
+}
+
+// accepts tells what a value has to be, "" for one that is right.
+type accepts func(value string) (want string)
+
+// from accepts a whole number between least and most.
+func from(least, most int64) accepts {
+	return func(value string) string {
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= least && n <= most {
+			return ""
+		}
+		if most == math.MaxInt64 {
+			return fmt.Sprintf("a whole number from %d on", least)
+		}
+		return fmt.Sprintf("a whole number from %d to %d", least, most)
+	}
+}
+
+// trace accepts the name of a GPU trace.
+func trace(value string) string {
+	if strings.HasSuffix(value, ".gputrace") {
+		return ""
+	}
+	return "a file name that ends in .gputrace"
+}
+
+// Check reports the first variable that is set to a value that it cannot have.
+// Elsewhere such a value counts as the default.
+func Check() error {
+	for _, v := range Variables() {
+		s := os.Getenv(v.Name)
+		if s == "" || v.accepts == nil {
+			continue
+		}
+		if want := v.accepts(s); want != "" {
+			return fmt.Errorf("the environment variable %s is %q, want %s", v.Name, s, want)
+		}
+	}
+	return nil
 }
 
 // Variables lists all of them, in the order in which docs/debugging.md prints
 // them.
 func Variables() []Variable {
 	return []Variable{
-		{"FTMETAL_DEVICE", "", "device to open: metal, soft, exact, check or null; empty picks the best one"},
-		{"FTMETAL_DEBUG", "0", "1 device and memory, 2 one line per dispatch with its time"},
-		{"FTMETAL_NATIVE", "1", "0 turns the tuned native kernels of the software device off"},
-		{"FTMETAL_FUSE", "1", "0 turns the fusion of elementwise chains off"},
-		{"FTMETAL_REUSE", "1", "0 gives every temporary memory of its own"},
-		{"FTMETAL_SHUFFLE", "0", "seed of shuffled schedules on the software device; 0 keeps the natural order"},
-		{"FTMETAL_NAN_FILL", "0", "1 fills threadgroup memory with NaN before each threadgroup"},
-		{"FTMETAL_GUARD", "0", "1 puts guard bytes around blocks of memory and checks them after each dispatch"},
-		{"FTMETAL_WORKERS", "0", "threads of the software device; 0 uses GOMAXPROCS"},
-		{"FTMETAL_BATCH", "256", "most dispatches of a GPU command buffer; 1 makes a failure name its dispatch"},
-		{"FTMETAL_WIRED", "0", "GiB of buffers that are kept resident on the GPU (macOS 15 and later); 0 leaves it to the system"},
-		{"FTMETAL_CACHE", "", "folder of compiled GPU pipelines; empty is the user's cache folder, off keeps none"},
-		{"FTMETAL_CAPTURE", "", "file ending in .gputrace to record a run of the GPU to, for Xcode; needs MTL_CAPTURE_ENABLED=1"},
-		{"FTMETAL_CAPTURE_RUN", "1", "number of the run that FTMETAL_CAPTURE records"},
-		{"FTMETAL_GOLDEN", "", "folder of golden values for the golden tests; empty uses the repository's copy"},
-		{"CXX", "", "C++ compiler for kernels that a program brings as source; empty tries c++, g++ and clang++"},
-		{"NO_COLOR", "", "anything: no colours on the terminal (no-color.org)"},
+		{"FTMETAL_DEVICE", "", "device to open: metal, soft, exact, check or null; empty picks the best one", nil},
+		{"FTMETAL_DEBUG", "0", "1 device and memory, 2 one line per dispatch with its time", from(0, 2)},
+		{"FTMETAL_NATIVE", "1", "0 turns the tuned native kernels of the software device off", from(0, 1)},
+		{"FTMETAL_FUSE", "1", "0 turns the fusion of elementwise chains off", from(0, 1)},
+		{"FTMETAL_REUSE", "1", "0 gives every temporary memory of its own", from(0, 1)},
+		{"FTMETAL_SHUFFLE", "0", "seed of shuffled schedules on the software device; 0 keeps the natural order", from(0, math.MaxInt64)},
+		{"FTMETAL_NAN_FILL", "0", "1 fills threadgroup memory with NaN before each threadgroup", from(0, 1)},
+		{"FTMETAL_GUARD", "0", "1 puts guard bytes around blocks of memory and checks them after each dispatch", from(0, 1)},
+		{"FTMETAL_WORKERS", "0", "threads of the software device; 0 uses GOMAXPROCS", from(0, 1024)},
+		{"FTMETAL_BATCH", "256", "most dispatches of a GPU command buffer; 1 makes a failure name its dispatch", from(1, 1<<20)},
+		{"FTMETAL_WIRED", "0", "GiB of buffers that are kept resident on the GPU (macOS 15 and later); 0 leaves it to the system", from(0, 1<<20)},
+		{"FTMETAL_CACHE", "", "folder of compiled GPU pipelines; empty is the user's cache folder, off keeps none", nil},
+		{"FTMETAL_CAPTURE", "", "file ending in .gputrace to record a run of the GPU to, for Xcode; needs MTL_CAPTURE_ENABLED=1", trace},
+		{"FTMETAL_CAPTURE_RUN", "1", "number of the run that FTMETAL_CAPTURE records", from(1, math.MaxInt64)},
+		{"FTMETAL_GOLDEN", "", "folder of golden values for the golden tests; empty uses the repository's copy", nil},
+		{"CXX", "", "C++ compiler for kernels that a program brings as source; empty tries c++, g++ and clang++", nil},
+		{"NO_COLOR", "", "anything: no colours on the terminal (no-color.org)", nil},
 	}
 }
 
-// lookup reads a declared variable.
+// lookup reads a declared variable; one that is empty, or has a value that it
+// cannot have, is as one that is not set.
 func lookup(name string) string {
 	for _, v := range Variables() {
 		if v.Name == name {
-			if s, ok := os.LookupEnv(name); ok {
+			if s := os.Getenv(name); s != "" && (v.accepts == nil || v.accepts(s) == "") {
 				return s
 			}
 			return v.Default

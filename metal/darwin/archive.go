@@ -33,7 +33,10 @@ func openArchive(device metal.DeviceObject, hw hardware, folder string) *archive
 	}
 	a.path = filepath.Join(folder, "pipelines-"+archiveKey(hw)+".metalar")
 	err := pooled(func() error {
-		if _, err := os.Stat(a.path); err == nil {
+		if info, err := os.Stat(a.path); err == nil {
+			if !info.Mode().IsRegular() {
+				return fmt.Errorf("it is not a file (%v)", info.Mode())
+			}
 			if err = a.open(device, a.path); err == nil {
 				return nil
 			}

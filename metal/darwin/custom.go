@@ -40,6 +40,9 @@ func signatureOf(src *metal.Source, args int) (*metal.Signature, error) {
 	if len(found) == 0 {
 		return nil, errors.New("the source declares no buffers")
 	}
+	if args == 0 {
+		return nil, errors.New("the dispatch has no args")
+	}
 	sig := &metal.Signature{Args: args}
 	for i, m := range found[:len(found)-1] { // the last one is the args struct
 		kind := strings.TrimSuffix(strings.TrimPrefix(m[2], "atomic<"), ">")

@@ -4,6 +4,7 @@ package darwin_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,7 +82,11 @@ func TestWrongCustomKernels(t *testing.T) {
 		"3 buffers are bound, the kernel has 2":                          func(op *metal.Dispatch) { op.In = append(op.In, v[2].View) },
 		"buffer 0 is an input, the kernel declares it as device T*":      func(op *metal.Dispatch) { op.Source = written(op.Source) },
 		"buffer 1: offset 33 is not a multiple of the element's 4 bytes": func(op *metal.Dispatch) { op.Out[0].Off, op.Out[0].Len = 33, 4 },
-		"the source declares no buffers":                                 func(op *metal.Dispatch) { op.Source = &metal.Source{Name: "none"} },
+		"the dispatch has no args":                                       func(op *metal.Dispatch) { op.Args = nil },
+		"the kernel has 40 buffers and its args, at most 31": func(op *metal.Dispatch) {
+			*op = crowded(v[0], v[1])
+		},
+		"the source declares no buffers": func(op *metal.Dispatch) { op.Source = &metal.Source{Name: "none"} },
 	} {
 		l := custom(tripled, v[0], v[1])
 		change(&l[0])
@@ -96,4 +101,31 @@ func TestWrongCustomKernels(t *testing.T) {
 // written is a source whose first buffer is not const.
 func written(src *metal.Source) *metal.Source {
 	return &metal.Source{Name: src.Name, Text: strings.Replace(src.Text, "device const float* x", "device float* x", 1)}
+}
+
+// crowded has more inputs than Metal has places for.
+func crowded(x, out kernels.Tensor) metal.Dispatch {
+	op := kernels.CustomOp{Name: "crowded", Outputs: []string{"out"}, Body: "out[0] = x0[0];", Grid: metal.Size{X: 1, Y: 1, Z: 1}, Group: metal.Size{X: 1, Y: 1, Z: 1}}
+	var in []kernels.Tensor
+	for i := range 39 {
+		op.Inputs, in = append(op.Inputs, fmt.Sprintf("x%d", i)), append(in, x)
+	}
+	var l list
+	kernels.Custom(&l, op, in, []kernels.Tensor{out})
+	return l[0]
+}
+
+// TENSOR_OPS is 1 on an M5 or later from macOS 26.2 on, and 0 elsewhere.
+func TestTensorOperations(t *testing.T) {
+	for _, c := range []struct {
+		major, minor, family, metal int
+		want                        string
+	}{{26, 2, 10, 4, "Metal 4.0, TENSOR_OPS 1"}, {26, 1, 10, 4, "Metal 4.0, TENSOR_OPS 0"}, {26, 2, 9, 4, "Metal 4.0, TENSOR_OPS 0"},
+		{27, 0, 11, 4, "Metal 4.0, TENSOR_OPS 1"}, {26, 4, 10, 3, "Metal 4.0, TENSOR_OPS 0"}, {15, 6, 10, 4, "Metal 3.2, TENSOR_OPS 0"}, {14, 0, 7, 3, "Metal 3.1, TENSOR_OPS 0"}} {
+		fake.Reset()
+		fake.Set(fake.Machine{OSMajor: c.major, OSMinor: c.minor, Family: c.family, Metal: c.metal})
+		d := openOn(t, darwin.Options{})
+		require.Contains(t, d.Facts(), metal.Fact{Name: "language", Value: c.want})
+		require.NoError(t, d.Close())
+	}
 }

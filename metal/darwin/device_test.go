@@ -255,6 +255,26 @@ func TestArchive(t *testing.T) {
 		c = start(fake.Machine{})
 		require.Equal(t, [2]int{0, 1}, [2]int{c.Compiled, c.Archived})
 	}
+	// What is no file is left alone, and done without.
+	name := files()[0]
+	for _, put := range []func() error{
+		func() error { return os.MkdirAll(filepath.Join(name, "full"), 0o755) },
+		func() error { return syscall.Mkfifo(name, 0o644) },
+		func() error { return os.Symlink("/", name) },
+	} {
+		require.NoError(t, os.RemoveAll(name))
+		require.NoError(t, put())
+		for range 2 {
+			c := start(fake.Machine{})
+			require.Equal(t, [2]int{1, 0}, [2]int{c.Compiled, c.Archived})
+		}
+		require.Len(t, files(), 1)
+	}
+	require.NoError(t, os.RemoveAll(name))
+	require.NoError(t, os.Symlink("nowhere", name), "a file that is not there is made")
+	require.Equal(t, 1, start(fake.Machine{}).Compiled)
+	require.Equal(t, 1, start(fake.Machine{}).Archived)
+
 	other := start(fake.Machine{OSMinor: 1})
 	require.Equal(t, 1, other.Compiled)
 	other = start(fake.Machine{Name: "Apple M3"})

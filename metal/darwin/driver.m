@@ -13,7 +13,7 @@
 #include "driver.h"
 
 // Words of a stream: op in the low byte, binding index in the next, then a
-// length in bytes; operands follow. words.go writes them.
+// length in bytes; operands follow. prepare.go writes them.
 enum { OP_PIPELINE = 1, OP_BUFFER = 2, OP_OFFSET = 3, OP_BYTES = 4, OP_DISPATCH = 5, OP_BARRIER = 6 };
 
 // Command buffers that are encoded ahead of the one that runs.

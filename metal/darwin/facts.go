@@ -52,10 +52,10 @@ func (a *archive) describe() string {
 	defer a.mu.Unlock()
 	info, err := os.Stat(a.path)
 	switch {
-	case err != nil:
-		return a.path + ", new"
 	case a.object.IsNil():
 		return a.path + ", not usable"
+	case err != nil:
+		return a.path + ", new"
 	}
 	return fmt.Sprintf("%s, %s", a.path, metal.FormatBytes(info.Size()))
 }
