@@ -1,8 +1,8 @@
 // Products of x with a quantised matrix: see quant.h for layouts and batches,
 // quant_format.h for formats. W is never unpacked in device memory; sums in float.
-//   quant_matmul: a threadgroup of 4 simdgroups makes a 32 x 32 tile of y from
-//     panels of 32 steps, unpacked into threadgroup memory; each simdgroup makes a
-//     16 x 16 quarter with 8 x 8 simdgroup matrices.
+//   quant_matmul: a threadgroup of 4 simdgroups makes a 32 x 32 tile of y from panels of 32
+//     steps, unpacked into threadgroup memory and rounded to x's dtype, as MLX does; each
+//     simdgroup makes a 16 x 16 quarter with 8 x 8 simdgroup matrices.
 //   quant_matmul_rows, for few rows of x and W [N, K]: a simdgroup makes 4 elements
 //     of a row of y, each lane units of 8 steps. A group's bias is multiplied
 //     with the sum of x.
@@ -95,7 +95,7 @@ template <typename T, int BITS, int KIND>
       w.unit(r, c, v);
       float scale = w.scale(r, c), bias = w.bias(r, c);
       for (uint i = 0; i < QUANT_UNIT; i++) {
-        v[i] = v[i] * scale + bias;
+        v[i] = float(T(v[i] * scale + bias));
       }
     }
     for (uint i = 0; i < QUANT_UNIT; i++) {

@@ -82,6 +82,11 @@ func (s *Setup) quantMatmul(f kernels.QuantFormat, form quantForm) {
 	s.Launch(func(e kernels.Emitter) { kernels.QuantMatmul(e, op) })
 	s.Want(y, func() ref.Result {
 		values, mags := w.values(s.DType, 0, false)
+		if few := map[bool]int{true: 8, false: 4}[form.transpose]; p.M >= few { // many rows meet rounded weights
+			for i, v := range values {
+				values[i] = ref.Round(s.DType, v)
+			}
+		}
 		return p.Of(x.Values, values, mags)
 	})
 }

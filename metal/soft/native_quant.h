@@ -195,7 +195,7 @@ template <class T, int KIND> struct Scales {
 
 // dequantise writes n elements of a row from element from on, which begins a
 // group; s and b are the scales and biases of the groups from there.
-template <int F> void dequantise(const uint8_t* row, int64_t from, int64_t n, int64_t group, const float* s, const float* b, float* out) {
+template <int F, class T> void dequantise(const uint8_t* row, int64_t from, int64_t n, int64_t group, const float* s, const float* b, T* out) {
   for (int64_t e = 0; e < n; e += group, s++, b++)
     for (int64_t i = e; i < e + group; i += lanes) store(out + i, unpack<F>(row, from + i) * *s + *b);
 }

@@ -1,6 +1,6 @@
 // Native quant_matmul: kernels/quant_matmul.metal. Many rows of x go through the
-// float32 gemm, a block of K at a time: the block of W is unpacked into scratch
-// that stays in the second level cache. Few rows meet W where it lies, unpacked in
+// gemm of their dtype, a block of K at a time: the block of W is unpacked into
+// scratch that stays in the second level cache. Few rows meet W where it lies, unpacked in
 // registers.
 #ifndef FT_ISA
 #include "native_gemm.h"
@@ -10,9 +10,10 @@
 namespace ft {
 namespace {
 
-// The largest piece of a product of many rows, and the steps of K in a block: a
-// multiple of every group.
-constexpr int64_t quant_rows = 1024, quant_cols = 512, quant_steps = 384, quant_unit = 128;
+// The largest piece of a product of many rows, and the steps of K in a block of
+// elements of that size: a multiple of every group.
+constexpr int64_t quant_rows = 1024, quant_cols = 512, quant_unit = 128;
+constexpr int64_t quant_steps(size_t element) { return 384 * 4 / int64_t(element); }
 
 // A piece of a product of few rows reads about this many bytes of W.
 constexpr int64_t quant_bytes = 1 << 17;
@@ -74,8 +75,14 @@ template <class T> QuantJob quant_job(const ft_launch* l, int64_t z) {
   return j;
 }
 
-const GemmIsa* quant_gemm() {
+// quant_types is the gemm of float32 sums of products of elements of type T.
+template <class T> constexpr GemmTypes quant_types = gemm_f32;
+template <> constexpr GemmTypes quant_types<f16> = gemm_f16_f32;
+template <> constexpr GemmTypes quant_types<bf16> = gemm_bf16_f32;
+
+template <class T> const GemmIsa* quant_gemm() {
   const ft_cpu_features* cpu = ft_cpu();
+  if (quant_types<T> == gemm_bf16_f32 && cpu->avx512_bf16 && gemm_avx512_bf16()) return gemm_avx512_bf16();
   if (cpu->avx512 && gemm_avx512()) return gemm_avx512();
   if (cpu->avx2 && gemm_avx2()) return gemm_avx2();
   return gemm_base();
@@ -102,8 +109,8 @@ template <class T> void to_floats(const T* x, int64_t stride, int64_t rows, int6
 
 // unpack_block writes rows [r0, r1) of W, columns [c0, c1), to rows of width.
 template <class T, int F, int KIND>
-void unpack_block(const QuantJob& j, const Scales<T, KIND>& of, int64_t group, int64_t r0, int64_t r1, int64_t c0, int64_t c1, float* out, int64_t width) {
-  float s[quant_cols / 16], b[quant_cols / 16];
+void unpack_block(const QuantJob& j, const Scales<T, KIND>& of, int64_t group, int64_t r0, int64_t r1, int64_t c0, int64_t c1, T* out, int64_t width) {
+  float s[quant_steps(2) / 16], b[quant_steps(2) / 16];
   const int64_t bytes = j.width * bits_in<F> / 8;
   for (int64_t r = r0; r < r1; r++, out += width) {
     of.to(j.scales + (r * j.width + c0) / group, (c1 - c0) / group, s, b);
@@ -112,31 +119,27 @@ void unpack_block(const QuantJob& j, const Scales<T, KIND>& of, int64_t group, i
 }
 
 template <class T, int F, int KIND> void many_piece(const ft_launch* l, int64_t z, const GemmRect& t, ft_worker* w) {
+  constexpr int64_t steps = quant_steps(sizeof(T));
   const QuantMatmulArgs& a = *static_cast<const QuantMatmulArgs*>(l->args);
   const QuantJob j = quant_job<T>(l, z);
   const Scales<T, KIND> of = {l->bufs[2], l->bufs[3]};
-  const GemmIsa* isa = quant_gemm();
+  const GemmIsa* isa = quant_gemm<T>();
   const int64_t rows = t.i1 - t.i0, cols = t.j1 - t.j0;
-  const size_t sums = size_t(ceil_div(rows * cols, 16) * 16), left = size_t(rows * quant_steps), right = size_t(quant_cols * quant_steps);
-  float* c = static_cast<float*>(ft_scratch(w, (sums + left + right) * sizeof(float) + isa->tile_scratch(rows, cols)));
-  float *x = c + sums, *b = x + left;
-  char* rest = reinterpret_cast<char*>(b + right);
-  for (int64_t k0 = 0; k0 < larger(a.k, 1); k0 += quant_steps) {
-    const int64_t k = smaller(a.k - k0, quant_steps);
+  const size_t sums = size_t(ceil_div(rows * cols, 16) * 16);
+  float* c = static_cast<float*>(ft_scratch(w, sums * sizeof(float) + size_t(quant_cols * steps) * sizeof(T) + isa->tile_scratch(rows, cols)));
+  T* b = reinterpret_cast<T*>(c + sums);
+  char* rest = reinterpret_cast<char*>(b + quant_cols * steps);
+  for (int64_t k0 = 0; k0 < larger(a.k, 1); k0 += steps) {
+    const int64_t k = smaller(a.k - k0, steps);
     GemmJob g = {};
-    if (a.transpose) unpack_block<T, F, KIND>(j, of, a.group, t.j0, t.j1, k0, k0 + k, b, quant_steps);
+    if (a.transpose) unpack_block<T, F, KIND>(j, of, a.group, t.j0, t.j1, k0, k0 + k, b, steps);
     else unpack_block<T, F, KIND>(j, of, a.group, k0, k0 + k, t.j0, t.j1, b, quant_cols);
-    const T* from = reinterpret_cast<const T*>(j.x) + t.i0 * a.ldx + k0;
-    g.a = Matrix<const void*>{from, int64_t(a.ldx), 1};
-    if (sizeof(T) != sizeof(float)) {
-      to_floats(from, a.ldx, rows, k, x, quant_steps);
-      g.a = Matrix<const void*>{x, quant_steps, 1};
-    }
-    g.b = a.transpose ? Matrix<const void*>{b, 1, quant_steps} : Matrix<const void*>{b, quant_cols, 1};
+    g.a = Matrix<const void*>{reinterpret_cast<const T*>(j.x) + t.i0 * a.ldx + k0, int64_t(a.ldx), 1};
+    g.b = a.transpose ? Matrix<const void*>{b, 1, steps} : Matrix<const void*>{b, quant_cols, 1};
     g.c = Matrix<void*>{c, cols, 1}, g.d = Matrix<const void*>{c, cols, 1};
     g.m = rows, g.n = cols, g.k = k;
     g.alpha = g.beta = 1.0f, g.has_d = k0 > 0;
-    isa->tile[gemm_f32](g, GemmRect{0, rows, 0, cols}, rest);
+    isa->tile[quant_types<T>](g, GemmRect{0, rows, 0, cols}, rest);
   }
   T* y = reinterpret_cast<T*>(j.y) + t.i0 * a.n + t.j0;
   for (int64_t i = 0; i < rows; i++) each(cols, [&](int64_t e, auto k) { store(y + i * a.n + e, load(c + i * cols + e, k), k); });
