@@ -110,7 +110,8 @@ type segmentedMM struct{}
 
 // SegmentedMM is a [M,K] times b [K,N] over ranges of K, one product [M,N] for
 // each: segments [...,2] are integers, where each range begins and the place
-// behind its end. What lies outside K counts for nothing. The gradient, which MLX
+// behind its end. One
+// outside K is an error of Eval. The gradient, which MLX
 // has not, goes to a and b. Mirrors mx.segmented_mm.
 func SegmentedMM(a, b, segments *Array) *Array {
 	const op = "SegmentedMM"
@@ -121,7 +122,7 @@ func SegmentedMM(a, b, segments *Array) *Array {
 	last := len(segments.shape) - 1
 	check(last >= 0 && segments.shape[last] == 2 && segments.dtype.IsInteger(), op, "segments are %v, want integers of shape [... 2]", segments)
 	shape := append(append([]int{}, segments.shape[:last]...), a.shape[0], b.shape[1])
-	return apply1(segmentedMM{}, shape, dt, AsType(a, dt), AsType(b, dt), AsType(segments, metal.Uint32))
+	return apply1(segmentedMM{}, shape, dt, AsType(a, dt), AsType(b, dt), AsType(boundsOf(op, segments, a.shape[1]), metal.Uint32))
 }
 
 func (segmentedMM) String() string { return "SegmentedMM" }

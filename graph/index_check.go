@@ -19,6 +19,7 @@ type indexCheck struct {
 	constantGradient
 	op, fn, site string // of the caller
 	low, high    int
+	bound        bool // the elements are not places but bounds of ranges, of which high-1 is one too
 }
 
 // insideAxis is ids, whose elements count places of an axis of n, from its end where
@@ -30,13 +31,24 @@ func underClasses(op string, targets *Array, n int) *Array {
 	return indexBetween(op, targets, math.MinInt, n)
 }
 
+// boundsOf is ids, each of which is where a range of an axis of n begins or ends.
+func boundsOf(op string, ids *Array, n int) *Array {
+	return newIndexCheck(op, 0, n+1, true).of(ids)
+}
+
 func indexBetween(op string, ids *Array, low, high int) *Array {
+	return newIndexCheck(op, low, high, false).of(ids)
+}
+
+func newIndexCheck(op string, low, high int, bound bool) indexCheck {
 	fn, site := callSite()
 	if fn == op {
 		fn = ""
 	}
-	return apply1(indexCheck{op: op, fn: fn, site: site, low: low, high: high}, ids.shape, ids.dtype, ids)
+	return indexCheck{op: op, fn: fn, site: site, low: low, high: high, bound: bound}
 }
+
+func (op indexCheck) of(ids *Array) *Array { return apply1(op, ids.shape, ids.dtype, ids) }
 
 func (indexCheck) String() string { return "IndexCheck" }
 
@@ -94,10 +106,13 @@ func (c *checkedIndices) outside(at, id int64) error {
 	if c.ids.DType == metal.Uint64 {
 		text = strconv.FormatUint(uint64(id), 10)
 	}
-	kind := "an axis of"
-	if c.op.low == math.MinInt {
+	kind, n := "an axis of", c.op.high
+	switch {
+	case c.op.low == math.MinInt:
 		kind = "the classes, of which there are"
+	case c.op.bound:
+		kind, n = "the ranges of an axis of", n-1
 	}
 	return &Error{Op: c.op.op, Func: c.op.fn, Site: c.op.site,
-		Msg: fmt.Sprintf("index %s (element %d of %s) is outside %s %d", text, at, c.arrays, kind, c.op.high)}
+		Msg: fmt.Sprintf("index %s (element %d of %s) is outside %s %d", text, at, c.arrays, kind, n)}
 }

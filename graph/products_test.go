@@ -64,6 +64,14 @@ func TestEinsumPaths(t *testing.T) {
 	}
 }
 
+func TestSegmentsOutsideTheAxisAreErrors(t *testing.T) {
+	a, b := graph.Ones([]int{2, 3}, metal.Float32), graph.Ones([]int{3, 2}, metal.Float32)
+	err := graph.Eval(context.Background(), graph.SegmentedMM(a, b, graph.FromSlice([]int32{0, 3, 1, 4}, 2, 2)))
+	require.ErrorContains(t, err, "graph: SegmentedMM: index 4 (element 3 of int32[2 2]) is outside the ranges of an axis of 3 (graph/products_test.go:")
+	err = graph.Eval(context.Background(), graph.SegmentedMM(a, b, graph.FromSlice([]int64{-1, 3})))
+	require.ErrorContains(t, err, "index -1 (element 0 of int64[2]) is outside")
+}
+
 func TestProductMistakes(t *testing.T) {
 	at := func(shape ...int) *graph.Array { return graph.Ones(shape, metal.Float32) }
 	for msg, fn := range map[string]func(){

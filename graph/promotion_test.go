@@ -34,16 +34,6 @@ func loadPromotion(t *testing.T) promotionTable {
 	return table
 }
 
-// outside reports whether the engine leaves a dtype out.
-func outside(names ...string) bool {
-	for _, n := range names {
-		if n == "float64" || strings.HasPrefix(n, "error") {
-			return true
-		}
-	}
-	return false
-}
-
 func ofType(t *testing.T, name string, shape ...int) *graph.Array {
 	t.Helper()
 	dt, err := metal.ParseDType(name)
@@ -63,9 +53,6 @@ func TestPromotionOfArrays(t *testing.T) {
 		require.Contains(t, binary, op)
 		for left, row := range rows {
 			for right, want := range row {
-				if outside(left, right) {
-					continue
-				}
 				a, b := ofType(t, left, 1, 1), ofType(t, right, 1, 1)
 				var got string
 				err := graph.Catch(func() { got = binary[op](a, b).DType().String() })
@@ -117,7 +104,7 @@ func TestPromotionOfScalars(t *testing.T) {
 		for left, row := range rows {
 			for literal, want := range row {
 				v, ok := goScalar(literal)
-				if !ok || outside(left, want) {
+				if !ok || strings.HasPrefix(want, "error") {
 					continue
 				}
 				require.Equal(t, want, binary[op](ofType(t, left, 1), v).DType().String(), "%s(%s, %s)", op, left, literal)
@@ -148,9 +135,6 @@ func TestPromotionOfUnaryFunctions(t *testing.T) {
 	table := loadPromotion(t).Unary
 	for op, fn := range unary {
 		for name, want := range table[op] {
-			if outside(name) {
-				continue
-			}
 			var got string
 			err := graph.Catch(func() { got = fn(ofType(t, name, 2)).DType().String() })
 			if strings.HasPrefix(want, "error") {

@@ -230,7 +230,7 @@ func drawRow(m *maker, k int) (step, bool) {
 	if op.last {
 		ax = len(m.values[k].shape) - 1
 	}
-	float := m.dtypes[k].IsFloat()
+	float := m.dtypes[k].IsFloat() && (!op.last || m.dtypes[k] != metal.Float64)
 	if !ok || product(m.values[k].shape) == 0 || !op.exact && !float || op.last && m.kind.smooth && m.values[k].shape[ax] < 2 {
 		return step{}, false
 	}
@@ -281,7 +281,7 @@ func permuted[T any](list []T, perm []int) []T {
 }
 
 func drawCast(m *maker, k int) (step, bool) {
-	dt := rapid.SampledFrom([]metal.DType{metal.Float32, metal.BFloat16, metal.Float16, metal.Int32, metal.Bool, metal.Int64, metal.Uint8}).Draw(m.t, "to")
+	dt := rapid.SampledFrom([]metal.DType{metal.Float32, metal.BFloat16, metal.Float16, metal.Int32, metal.Bool, metal.Int64, metal.Uint8, metal.Float64}).Draw(m.t, "to")
 	s := one("AsType "+dt.String(), k, func(a *graph.Array) *graph.Array { return graph.AsType(a, dt) }, func(x wide) wide {
 		return mapped(x, func(v float64) float64 {
 			switch {

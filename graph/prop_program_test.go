@@ -188,7 +188,7 @@ func (m *maker) input(base []int) {
 	}
 	dt := metal.Float32
 	if !m.kind.smooth {
-		dt = rapid.SampledFrom([]metal.DType{metal.Float32, metal.Float32, metal.Float32, metal.Float16, metal.BFloat16, metal.Int32, metal.Uint8, metal.Int64, metal.Bool, metal.Int8, metal.Uint16, metal.Int16, metal.Uint32, metal.Uint64}).Draw(m.t, "dtype")
+		dt = rapid.SampledFrom([]metal.DType{metal.Float32, metal.Float32, metal.Float32, metal.Float16, metal.BFloat16, metal.Int32, metal.Uint8, metal.Int64, metal.Bool, metal.Int8, metal.Uint16, metal.Int16, metal.Uint32, metal.Uint64, metal.Float64}).Draw(m.t, "dtype")
 	}
 	a, w := values(dt, shape, rapid.Uint64Range(0, 1<<20).Draw(m.t, "seed"))
 	m.inputs, m.data = append(m.inputs, a), append(m.data, w)

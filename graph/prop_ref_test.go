@@ -139,7 +139,7 @@ func (n *noise) of(x wide, dt metal.DType, factor float64) wide {
 	if n == nil || !dt.IsFloat() {
 		return x
 	}
-	eps := map[metal.DType]float64{metal.Float32: 0x1p-24, metal.Float16: 0x1p-11, metal.BFloat16: 0x1p-8}[dt]
+	eps := map[metal.DType]float64{metal.Float32: 0x1p-24, metal.Float16: 0x1p-11, metal.BFloat16: 0x1p-8, metal.Float64: 0x1p-53}[dt]
 	least := map[metal.DType]float64{metal.Float16: 0x1p-24}[dt] // between its smallest values
 	return mapped(x, func(v float64) float64 {
 		return v*(1+factor*eps*(2*n.rng.Float64()-1)) + least*(2*n.rng.Float64()-1)

@@ -82,7 +82,7 @@ func near(t *rapid.T, p *program, what string, got *graph.Array, want, slack wid
 	require.True(t, slices.Equal(want.shape, got.Shape()), "%s: shape %v, want %v\n%v", what, got.Shape(), want.shape, p)
 	v, err := graph.Floats(ctxBackground, got)
 	require.NoError(t, err, "%s\n%v", what, p)
-	unit := map[metal.DType]float64{metal.Float32: 0x1p-23, metal.Float16: 0x1p-10, metal.BFloat16: 0x1p-7}[got.DType()]
+	unit := map[metal.DType]float64{metal.Float32: 0x1p-23, metal.Float16: 0x1p-10, metal.BFloat16: 0x1p-7, metal.Float64: 0x1p-52}[got.DType()]
 	for i, w := range want.v {
 		if allowed := 8*slack.v[i] + 4*unit*math.Abs(w) + 0x1p-100; !(math.Abs(v[i]-w) <= allowed) {
 			t.Fatalf("%s: element %d is %g, want %g ± %g\n%v", what, i, v[i], w, allowed, p)
