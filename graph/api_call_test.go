@@ -150,7 +150,6 @@ var (
 	termType         = reflect.TypeFor[graph.Term]()
 	funcType         = reflect.TypeFor[func([]*graph.Array) []*graph.Array]()
 	lossType         = reflect.TypeFor[func([]*graph.Array) *graph.Array]()
-	foldType         = reflect.TypeFor[func(a, b any) *graph.Array]()
 	vjpType          = reflect.TypeFor[func(primals, cotangents, outputs []*graph.Array) []*graph.Array]()
 	compiledType     = reflect.TypeFor[*graph.Compiled]()
 	quantizationType = reflect.TypeFor[graph.Quantization]()
@@ -193,8 +192,6 @@ func (c *calls) value(t reflect.Type) reflect.Value {
 			}
 			return nil
 		})
-	case foldType:
-		return of(pick(c, graph.Add, graph.Multiply, graph.Maximum, func(a, b any) *graph.Array { return nil }))
 	case vjpType:
 		return of(func(primals, cotangents, outputs []*graph.Array) []*graph.Array {
 			return pick(c, primals, cotangents, nil, []*graph.Array{nil})

@@ -1,6 +1,9 @@
 package graph_test
 
-import "github.com/ftmetal/ftmetal/graph"
+import (
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/metal"
+)
 
 // apiFunctions is every exported function and method of the package that a
 // program may call wrongly; TestAPIFunctionsAreAllHere compares it with the
@@ -60,6 +63,7 @@ var apiFunctions = map[string]any{
 	"BroadcastShapes":           graph.BroadcastShapes,
 	"BroadcastTo":               graph.BroadcastTo,
 	"Bytes":                     graph.Bytes,
+	"CanCast":                   graph.CanCast,
 	"Categorical":               graph.Categorical,
 	"CategoricalN":              graph.CategoricalN,
 	"CategoricalShape":          graph.CategoricalShape,
@@ -107,6 +111,7 @@ var apiFunctions = map[string]any{
 	"Diagonal":                  graph.Diagonal,
 	"Diff":                      graph.Diff,
 	"Divide":                    graph.Divide,
+	"DivideAt":                  graph.DivideAt,
 	"DivMod":                    graph.DivMod,
 	"DynamicSlice":              graph.DynamicSlice,
 	"DynamicSliceUpdate":        graph.DynamicSliceUpdate,
@@ -127,12 +132,12 @@ var apiFunctions = map[string]any{
 	"FFTFreq":                   graph.FFTFreq,
 	"FFTN":                      graph.FFTN,
 	"FFTShift":                  graph.FFTShift,
+	"FInfo":                     graph.FInfo,
 	"Flatten":                   graph.Flatten,
 	"Flip":                      graph.Flip,
 	"Floats":                    graph.Floats,
 	"Floor":                     graph.Floor,
 	"FloorDivide":               graph.FloorDivide,
-	"FoldAt":                    graph.FoldAt,
 	"FoldIn":                    graph.FoldIn,
 	"FromBuffer":                graph.FromBuffer,
 	"FromBytes":                 graph.FromBytes,
@@ -171,17 +176,20 @@ var apiFunctions = map[string]any{
 	"IFFT2":                     graph.IFFT2,
 	"IFFTN":                     graph.IFFTN,
 	"IFFTShift":                 graph.IFFTShift,
+	"IInfo":                     graph.IInfo,
 	"Imag":                      graph.Imag,
 	"Inner":                     graph.Inner,
 	"IRFFT":                     graph.IRFFT,
 	"IRFFT2":                    graph.IRFFT2,
 	"IRFFTN":                    graph.IRFFTN,
 	"IsClose":                   graph.IsClose,
+	"IsDType":                   graph.IsDType,
 	"IsFinite":                  graph.IsFinite,
 	"IsInf":                     graph.IsInf,
 	"IsNaN":                     graph.IsNaN,
 	"IsNegInf":                  graph.IsNegInf,
 	"IsPosInf":                  graph.IsPosInf,
+	"IsSubDType":                graph.IsSubDType[metal.DType, graph.DTypeCategory],
 	"Item":                      graph.Item,
 	"JVP":                       graph.JVP,
 	"Key":                       graph.Key,
@@ -221,15 +229,18 @@ var apiFunctions = map[string]any{
 	"MatmulLowRank":             graph.MatmulLowRank,
 	"Max":                       graph.Max,
 	"Maximum":                   graph.Maximum,
+	"MaximumAt":                 graph.MaximumAt,
 	"Mean":                      graph.Mean,
 	"Median":                    graph.Median,
 	"Meshgrid":                  graph.Meshgrid,
 	"Min":                       graph.Min,
 	"Minimum":                   graph.Minimum,
+	"MinimumAt":                 graph.MinimumAt,
 	"Mish":                      graph.Mish,
 	"MoveAxis":                  graph.MoveAxis,
 	"MSELoss":                   graph.MSELoss,
 	"Multiply":                  graph.Multiply,
+	"MultiplyAt":                graph.MultiplyAt,
 	"Muon":                      graph.Muon,
 	"NanToNum":                  graph.NanToNum,
 	"Negative":                  graph.Negative,
@@ -239,6 +250,7 @@ var apiFunctions = map[string]any{
 	"NewState":                  graph.NewState,
 	"NewStream":                 graph.NewStream,
 	"NLLLoss":                   graph.NLLLoss,
+	"Norm":                      graph.Norm,
 	"Normal":                    graph.Normal,
 	"NotEqual":                  graph.NotEqual,
 	"Ones":                      graph.Ones,
@@ -280,6 +292,7 @@ var apiFunctions = map[string]any{
 	"RFFT2":                     graph.RFFT2,
 	"RFFTFreq":                  graph.RFFTFreq,
 	"RFFTN":                     graph.RFFTN,
+	"ResultType":                graph.ResultType,
 	"RightShift":                graph.RightShift,
 	"RMSNorm":                   graph.RMSNorm,
 	"RMSNormUnfused":            graph.RMSNormUnfused,
@@ -328,6 +341,7 @@ var apiFunctions = map[string]any{
 	"StopCapture":               graph.StopCapture,
 	"StopGradient":              graph.StopGradient,
 	"Subtract":                  graph.Subtract,
+	"SubtractAt":                graph.SubtractAt,
 	"Sum":                       graph.Sum,
 	"SumSquares":                graph.SumSquares,
 	"SwapAxes":                  graph.SwapAxes,
@@ -367,7 +381,8 @@ var apiFunctions = map[string]any{
 
 // apiExempt is what needs no wrong calls, and why.
 var apiExempt = map[string]string{
-	"SetMemoryLimit": "changes the runtime of all calls; has tests of its own", "SetCacheLimit": "the same", "SetWiredLimit": "the same",
+	"DTypeCategory.String": "no arguments",
+	"SetMemoryLimit":       "changes the runtime of all calls; has tests of its own", "SetCacheLimit": "the same", "SetWiredLimit": "the same",
 	"Check": "refuses by itself", "MetalKernel.Call": "has tests of its own: it runs code of the caller", "MetalKernel.Text": "no arguments", "KeySequence.Next": "no arguments", "Quantization.Resolved": "called by the functions of quantization",
 	"Catch": "runs what it is given", "Try": "runs what it is given",
 	"Default": "no arguments", "SetDefault": "no arguments that can be wrong", "NewRuntime": "checked with the command line's devices",

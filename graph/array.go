@@ -106,22 +106,23 @@ func apply1(op Op, shape []int, dt metal.DType, in ...*Array) *Array {
 	return apply(op, in, &Array{shape: shape, dtype: dt})[0]
 }
 
-// Shape is the extent of each axis. The slice must not be changed.
+// Shape is the extent of each axis. The slice must not be changed. Mirrors
+// array.shape.
 func (a *Array) Shape() []int { return a.shape }
 
-// DType is the element type.
+// DType is the element type. Mirrors array.dtype.
 func (a *Array) DType() metal.DType { return a.dtype }
 
-// NDim is the number of axes.
+// NDim is the number of axes. Mirrors array.ndim.
 func (a *Array) NDim() int { return len(a.shape) }
 
 // Dim is the extent of axis i; a negative i counts from the end.
 func (a *Array) Dim(i int) int { return a.shape[normAxis("Dim", i, len(a.shape))] }
 
-// Size is the number of elements.
+// Size is the number of elements. Mirrors array.size.
 func (a *Array) Size() int { return sizeOf(a.shape) }
 
-// NBytes is the size of the elements in bytes.
+// NBytes is the size of the elements in bytes. Mirrors array.nbytes.
 func (a *Array) NBytes() int64 { return int64(a.Size()) * int64(a.dtype.Size()) }
 
 // String describes the array without computing it: "float32[2 3]".

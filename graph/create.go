@@ -89,13 +89,14 @@ func Full(shape []int, v float64, dt metal.DType) *Array {
 	return BroadcastTo(FromBytes(encodeScalar(v, dt), dt), shape)
 }
 
-// Zeros is an array of zeros. Mirrors mx.zeros.
+// Zeros is an array of zeros. Mirrors mx.zeros and mx.empty.
 func Zeros(shape []int, dt metal.DType) *Array { return Full(shape, 0, dt) }
 
 // Ones is an array of ones. Mirrors mx.ones.
 func Ones(shape []int, dt metal.DType) *Array { return Full(shape, 1, dt) }
 
-// ZerosLike is an array of zeros with a's shape and dtype. Mirrors mx.zeros_like.
+// ZerosLike is an array of zeros with a's shape and dtype. Mirrors mx.zeros_like
+// and mx.empty_like.
 func ZerosLike(a *Array) *Array {
 	present("ZerosLike", a)
 	return Zeros(a.shape, a.dtype)

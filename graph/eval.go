@@ -310,7 +310,7 @@ func Bytes(ctx context.Context, a *Array) ([]byte, error) {
 }
 
 // Read evaluates a and returns its elements in row-major order. T must be a's
-// element type.
+// element type. Mirrors array.tolist.
 func Read[T Element](ctx context.Context, a *Array) ([]T, error) {
 	present("Read", a)
 	if dt := dtypeOf[T](); dt != a.dtype {
@@ -339,7 +339,7 @@ func Floats(ctx context.Context, a *Array) ([]float64, error) {
 	return decodeFloats(raw, a.dtype), nil
 }
 
-// Item evaluates a one-element array and returns its value.
+// Item evaluates a one-element array and returns its value. Mirrors array.item.
 func Item(ctx context.Context, a *Array) (float64, error) {
 	present("Item", a)
 	check(a.Size() == 1, "Item", "array has shape %v, want one element", a.shape)

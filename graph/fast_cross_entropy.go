@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 )
@@ -109,17 +111,20 @@ func (scaleRows) VJP(c *Cotangents) []*Array {
 // and the log-sum-exp of every row.
 type crossEntropy struct{}
 
-// CrossEntropy is ln Σ eˡ - l[target] for each row of logits [T,V] with targets
-// int32 [T], 0 where a target is negative; one of V or more is an error of Eval.
-// It returns float32 [T].
+// CrossEntropy is ln Σ eˡ - l[target] for each row of logits [...,V] with integer
+// targets [...], 0 where a target is negative; one of V or more is an error of
+// Eval. It returns float32 [...]. Mirrors mx.fast.cross_entropy.
 func CrossEntropy(logits, targets *Array) *Array {
 	present("CrossEntropy", logits, targets)
-	check(len(logits.shape) == 2 && len(targets.shape) == 1 && targets.shape[0] == logits.shape[0] && targets.dtype == metal.Int32,
-		"CrossEntropy", "logits are %v and targets %v, want [T,V] and int32 [T]", logits, targets)
+	n := len(logits.shape) - 1
+	check(n >= 0 && slices.Equal(targets.shape, logits.shape[:n]) && targets.dtype.IsInteger(),
+		"CrossEntropy", "logits are %v and targets %v, want [...,V] and integers [...]", logits, targets)
 	wantFloat("CrossEntropy", logits)
-	t := []int{logits.shape[0]}
-	targets = underClasses("CrossEntropy", targets, logits.shape[1])
-	return apply(crossEntropy{}, []*Array{logits, targets}, &Array{shape: t, dtype: metal.Float32}, &Array{shape: t, dtype: metal.Float32})[0]
+	targets = AsType(underClasses("CrossEntropy", targets, logits.shape[n]), metal.Int32)
+	rows := []int{sizeOf(targets.shape)}
+	x := Reshape(logits, rows[0], logits.shape[n])
+	loss := apply(crossEntropy{}, []*Array{x, Reshape(targets, rows...)}, &Array{shape: rows, dtype: metal.Float32}, &Array{shape: rows, dtype: metal.Float32})[0]
+	return Reshape(loss, targets.shape...)
 }
 
 func (crossEntropy) String() string { return "CrossEntropy" }

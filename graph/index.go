@@ -140,15 +140,26 @@ func (op gatherAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
 
 func (op gatherAxis) VJP(c *Cotangents) []*Array {
 	a, idx := c.In[0], c.In[1]
-	return []*Array{apply1(scatterAxis{op.axis, true}, a.shape, c.Cot[0].dtype, ZerosLike(a), idx, c.Cot[0]), nil}
+	return []*Array{apply1(scatterAxis{op.axis, scatterSum}, a.shape, c.Cot[0].dtype, ZerosLike(a), idx, c.Cot[0]), nil}
 }
 
 // scatterAxis writes or adds one element per index along an axis of its first
 // input: inputs a, indices, updates.
 type scatterAxis struct {
 	axis int
-	add  bool
+	how  scatterMode
 }
+
+// scatterMode is what becomes of an element that an index names.
+type scatterMode int
+
+const (
+	scatterPut scatterMode = iota
+	scatterSum
+	scatterProduct
+	scatterMaximum
+	scatterMinimum
+)
 
 // PutAlongAxis is a with values written at indices along axis. Negative indices
 // count from the end; one outside is an error of Eval. Mirrors
@@ -164,21 +175,37 @@ func PutAlongAxis(a, indices, values *Array, axis int) *Array {
 func putAlongAxis(a, indices, values *Array, axis int) *Array {
 	shape := slices.Clone(a.shape)
 	shape[axis] = indices.shape[axis]
-	return apply1(scatterAxis{axis, false}, a.shape, a.dtype, a, BroadcastTo(indices, shape), BroadcastTo(AsType(values, a.dtype), shape))
+	return apply1(scatterAxis{axis, scatterPut}, a.shape, a.dtype, a, BroadcastTo(indices, shape), BroadcastTo(AsType(values, a.dtype), shape))
 }
 
-func (op scatterAxis) String() string { return fmt.Sprintf("ScatterAxis[%d add=%v]", op.axis, op.add) }
+func (op scatterAxis) String() string {
+	how := []string{"add=false", "add=true", "multiply", "maximum", "minimum"}[op.how]
+	return fmt.Sprintf("ScatterAxis[%d %s]", op.axis, how)
+}
 
 func (op scatterAxis) Lower(l *Lowering, in, out []kernels.Tensor) {
 	kernels.Copy(l, in[0], out[0])
-	kernels.ScatterAxis(l, op.add, l.Contiguous(in[1]), l.Contiguous(in[2]), out[0], op.axis)
+	idx, values := l.Contiguous(in[1]), l.Contiguous(in[2])
+	switch op.how {
+	case scatterPut, scatterSum:
+		kernels.ScatterAxis(l, op.how == scatterSum, idx, values, out[0], op.axis)
+	default:
+		kernels.ScatterFold(l, kernels.Fold(op.how-scatterProduct), idx, values, out[0], op.axis)
+	}
 }
 
 func (op scatterAxis) VJP(c *Cotangents) []*Array {
-	idx, g := c.In[1], c.Cot[0]
-	ga := g
-	if !op.add {
-		ga = apply1(scatterAxis{op.axis, false}, g.shape, g.dtype, g, idx, Zeros(idx.shape, g.dtype))
+	a, idx, g := c.In[0], c.In[1], c.Cot[0]
+	at := func(x *Array) *Array { return apply1(gatherAxis{op.axis}, idx.shape, x.dtype, x, idx) }
+	ga, gv := g, func() *Array { return at(g) }
+	switch op.how {
+	case scatterPut:
+		ga = apply1(scatterAxis{op.axis, scatterPut}, g.shape, g.dtype, g, idx, Zeros(idx.shape, g.dtype))
+	case scatterMaximum, scatterMinimum: // all that are the result get its cotangent
+		ga = Where(Equal(c.Out[0], a), g, ZerosLike(g))
+		gv = func() *Array { return Where(Equal(at(c.Out[0]), c.In[2]), at(g), Zeros(idx.shape, g.dtype)) }
+	case scatterProduct:
+		return noGradient{"a product at indices"}.VJP(c)
 	}
-	return []*Array{ga, nil, when(c.Want[2], func() *Array { return apply1(gatherAxis{op.axis}, idx.shape, g.dtype, g, idx) })}
+	return []*Array{ga, nil, when(c.Want[2], gv)}
 }

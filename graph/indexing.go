@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"math"
 	"slices"
 
@@ -36,7 +35,7 @@ func Span(start, stop, step *int) Term {
 	return Term{kind: termSpan, start: start, stop: stop, step: step}
 }
 
-// NewAxis inserts an axis of extent 1.
+// NewAxis inserts an axis of extent 1. Mirrors mx.newaxis.
 func NewAxis() Term { return Term{kind: termNewAxis} }
 
 // Ellipsis stands for as many whole axes as are left.
@@ -347,45 +346,45 @@ func SetMask(a, mask *Array, value any) *Array {
 // AddAt is a with value added at a[terms]; elements that are named twice get
 // both. Mirrors array.at[].add.
 func AddAt(a *Array, value any, terms ...Term) *Array {
-	present("AddAt", a)
-	pos := planIndex("AddAt", a, terms).positions("AddAt")
-	v := Reshape(fitValue("AddAt", value, pos.shape, a.dtype), -1)
-	flat := apply1(scatterAxis{0, true}, []int{a.Size()}, a.dtype, Reshape(a, -1), Reshape(pos, -1), v)
-	return Reshape(flat, a.shape...)
+	return updateAt("AddAt", scatterSum, a, value, terms)
 }
 
-// FoldAt is a with fold(old, value) at a[terms], for elements that are named
-// twice one value after the other. The index arrays are evaluated. It stands
-// for array.at[].multiply, divide, maximum and minimum.
-func FoldAt(fold func(a, b any) *Array, a *Array, value any, terms ...Term) *Array {
-	present("FoldAt", a)
-	pos := planIndex("FoldAt", a, terms).positions("FoldAt")
-	values := Reshape(fitValue("FoldAt", value, pos.shape, a.dtype), -1)
-	pos = Reshape(pos, -1)
-	where, err := Floats(context.Background(), pos)
-	check(err == nil, "FoldAt", "indices cannot be evaluated: %v", err)
-	flat := Reshape(a, -1)
-	for _, turn := range turns(where) {
-		ids := FromSlice(turn)
-		at := take(pos, ids, 0)
-		flat = putAlongAxis(flat, at, fold(take(flat, at, 0), take(values, ids, 0)), 0)
-	}
-	return Reshape(flat, a.shape...)
+// SubtractAt is a with value subtracted at a[terms], twice where an element is
+// named twice. Mirrors array.at[].subtract.
+func SubtractAt(a *Array, value any, terms ...Term) *Array {
+	return updateAt("SubtractAt", scatterSum, a, Negative(asArray("SubtractAt", value)), terms)
 }
 
-// turns deals updates into rounds in which no position occurs twice.
-func turns(positions []float64) [][]int32 {
-	var rounds [][]int32
-	seen := map[float64]int{}
-	for i, p := range positions {
-		r := seen[p]
-		seen[p]++
-		if r == len(rounds) {
-			rounds = append(rounds, nil)
-		}
-		rounds[r] = append(rounds[r], int32(i))
-	}
-	return rounds
+// MultiplyAt is a with a[terms] multiplied by value, twice where an element is
+// named twice. It has no gradient. Mirrors array.at[].multiply.
+func MultiplyAt(a *Array, value any, terms ...Term) *Array {
+	return updateAt("MultiplyAt", scatterProduct, a, value, terms)
+}
+
+// DivideAt is a with a[terms] multiplied by the reciprocal of value, in a's
+// dtype, as MLX does it. It has no gradient. Mirrors array.at[].divide.
+func DivideAt(a *Array, value any, terms ...Term) *Array {
+	return updateAt("DivideAt", scatterProduct, a, Divide(1, asArray("DivideAt", value)), terms)
+}
+
+// MaximumAt is a with the greater of a[terms] and value there. Mirrors
+// array.at[].maximum.
+func MaximumAt(a *Array, value any, terms ...Term) *Array {
+	return updateAt("MaximumAt", scatterMaximum, a, value, terms)
+}
+
+// MinimumAt is a with the smaller of a[terms] and value there. Mirrors
+// array.at[].minimum.
+func MinimumAt(a *Array, value any, terms ...Term) *Array {
+	return updateAt("MinimumAt", scatterMinimum, a, value, terms)
+}
+
+func updateAt(op string, how scatterMode, a *Array, value any, terms []Term) *Array {
+	present(op, a)
+	pos := planIndex(op, a, terms).positions(op)
+	v := Reshape(fitValue(op, value, pos.shape, a.dtype), -1)
+	flat := apply1(scatterAxis{0, how}, []int{a.Size()}, a.dtype, Reshape(a, -1), Reshape(pos, -1), v)
+	return Reshape(flat, a.shape...)
 }
 
 // DynamicSlice is a window of the given sizes that starts at start[i] on

@@ -263,7 +263,7 @@ func LogCoshLoss(inputs, targets *Array, r Reduction) *Array {
 	return reduced("LogCoshLoss", Subtract(LogAddExp(e, Negative(e)), math.Ln2), r, ReduceNone)
 }
 
-// L2Norm is the Euclidean norm along axes (nil: all). Mirrors mx.linalg.norm.
+// L2Norm is the Euclidean norm along axes (nil: all); Norm has others.
 func L2Norm(a *Array, axes []int, keepDims bool) *Array {
 	return Sqrt(Sum(Square(a), axes, keepDims))
 }

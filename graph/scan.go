@@ -112,7 +112,7 @@ func (op scan) VJP(c *Cotangents) []*Array {
 		shrink := expDifference(y, op.pulled(y, op.last(y)))
 		dx = Multiply(expDifference(x, y), apply1(back, x.shape, x.dtype, shrink, g))
 	default:
-		dx = apply1(scatterAxis{op.axis, true}, x.shape, g.dtype, ZerosLike(x), op.winners(x, y), g)
+		dx = apply1(scatterAxis{op.axis, scatterSum}, x.shape, g.dtype, ZerosLike(x), op.winners(x, y), g)
 	}
 	return []*Array{AsType(dx, c.In[0].dtype)}
 }

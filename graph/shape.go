@@ -200,7 +200,7 @@ func (reshape) VJP(c *Cotangents) []*Array {
 type transpose struct{ axes []int }
 
 // Transpose permutes the axes of a; without axes it reverses them. Mirrors
-// mx.transpose and mx.permute_dims.
+// mx.transpose, mx.permute_dims, mx.matrix_transpose and array.T.
 func Transpose(a *Array, axes ...int) *Array {
 	present("Transpose", a)
 	n := len(a.shape)

@@ -35,7 +35,7 @@ func (tracer) VMap(b *Batch) []*Array { return b.In }
 
 func (op concatenate) VMap(b *Batch) []*Array { return b.all(concatenate{op.axis + 1}) }
 func (op gatherAxis) VMap(b *Batch) []*Array  { return b.all(gatherAxis{op.axis + 1}) }
-func (op scatterAxis) VMap(b *Batch) []*Array { return b.all(scatterAxis{op.axis + 1, op.add}) }
+func (op scatterAxis) VMap(b *Batch) []*Array { return b.all(scatterAxis{op.axis + 1, op.how}) }
 
 func (op argReduce) VMap(b *Batch) []*Array {
 	op.axis++

@@ -115,3 +115,30 @@ func ScatterAxis(e Emitter, add bool, idx, x, out Tensor, axis int) {
 	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather_scatter_axis", idx.DType, x.DType), In: []metal.View{idx.View, x.View},
 		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group})
 }
+
+// Fold is a function of two elements that ScatterFold applies.
+type Fold uint32
+
+// The functions are GATHER_MULTIPLY and so on of gather.h.
+const (
+	FoldMultiply Fold = iota
+	FoldMaximum
+	FoldMinimum
+)
+
+// ScatterFold replaces elements of out along an axis at idx by f of them and of
+// x, in the order of the indices. All contiguous; not for complex64.
+func ScatterFold(e Emitter, f Fold, idx, x, out Tensor, axis int) {
+	if x.Size() == 0 {
+		return
+	}
+	if !ordinary(x.DType) {
+		unsupported("ScatterFold", x.DType)
+	}
+	idx = indices(e, idx)
+	args := axisArgs(out.Shape, axis, idx.Shape[axis])
+	args.add = uint32(f)
+	grid, group := gridFor(int(args.outer * args.inner))
+	e.Emit(metal.Dispatch{Kernel: gatherKernel("gather_scatter_fold", idx.DType, x.DType), In: []metal.View{idx.View, x.View},
+		Out: []metal.View{out.View}, Args: bytesOf(&args), Grid: grid, Group: group, FLOPs: int64(x.Size())})
+}

@@ -16,11 +16,14 @@ struct GatherCheckArgs {
 };
 
 // Along an axis: data is [outer, axis, inner], indices [outer, count, inner].
+#define GATHER_MULTIPLY 0
+#define GATHER_MAXIMUM 1
+#define GATHER_MINIMUM 2
 struct GatherAxisArgs {
   uint64_t outer;
   uint64_t axis;
   uint64_t inner;
   uint64_t count;
-  uint32_t add;
+  uint32_t add; // of scatter_axis: whether to add; of scatter_fold: which function
   uint32_t reserved;
 };

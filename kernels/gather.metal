@@ -2,6 +2,7 @@
 // scatter_add:  out[t, c] = sum of x[r, c] over ids[r] = t, in the order of r
 // gather_axis:  out[o, k, i] = x[o, idx[o, k, i], i]
 // scatter_axis: out[o, idx[o, k, i], i] = (or +=) x[o, k, i], in the order of k
+// scatter_fold: out[o, idx[o, k, i], i] = f(that, x[o, k, i]), in the order of k
 // check:        found[t] = the first of thread t's indices that is outside
 // Negative indices count from the end; others are clamped to the axis, so that
 // nothing is read or written outside. One thread per element; sums in float.
@@ -99,7 +100,39 @@ template <typename T, typename I>
   }
 }
 
-// One thread per GATHER_CHECK indices; each writes where its first index outside
+// A NaN is overwritten by what follows it.
+template <typename T>
+METAL_FUNC T gather_fold(uint f, T a, T b) {
+  typedef typename accum<T>::type C;
+  typedef typename wrapping<C>::type A;
+  switch (f) {
+    case GATHER_MULTIPLY: return T(A(a) * A(b));
+    case GATHER_MAXIMUM: return C(a) > C(b) ? a : b;
+  }
+  return C(a) < C(b) ? a : b;
+}
+
+template <typename T, typename I>
+[[kernel]] void scatter_fold(
+    device const I* idx [[buffer(0)]],
+    device const T* x [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    constant GatherAxisArgs& args [[buffer(3)]],
+    uint3 at [[thread_position_in_grid]],
+    uint3 grid [[threads_per_grid]]) {
+  uint64_t line = at.x + uint64_t(grid.x) * at.y;
+  if (line >= args.outer * args.inner) {
+    return;
+  }
+  uint64_t i = line % args.inner, o = line / args.inner;
+  for (uint64_t k = 0; k < args.count; k++) {
+    uint64_t j = (o * args.count + k) * args.inner + i;
+    uint64_t t = (o * args.axis + uint64_t(gather_row<I>(idx[j], int64_t(args.axis)))) * args.inner + i;
+    out[t] = gather_fold<T>(args.add, out[t], x[j]);
+  }
+}
+
+// One thread for many indices; each writes where its first index outside
 // [low, high) is, counted from 1, and that index: 0 and 0 if there is none.
 template <typename I>
 [[kernel]] void check(
@@ -133,6 +166,9 @@ template <typename I>
 #define instantiate_scatter(tn, T, in, I)                               \
   instantiate_kernel("gather_scatter_add_" #in "_" #tn, scatter_add, T, I) \
   instantiate_kernel("gather_scatter_axis_" #in "_" #tn, scatter_axis, T, I)
+#define instantiate_folds(tn, T)                                         \
+  instantiate_kernel("gather_scatter_fold_i32_" #tn, scatter_fold, T, int) \
+  instantiate_kernel("gather_scatter_fold_u32_" #tn, scatter_fold, T, uint)
 #define instantiate_scatters(tn, T)     \
   instantiate_scatter(tn, T, i32, int)  \
   instantiate_scatter(tn, T, u32, uint)
@@ -148,6 +184,18 @@ instantiate_gathers(i64, int64_t)
 instantiate_gathers(f16, half)
 instantiate_gathers(bf16, bfloat)
 instantiate_gathers(f32, float)
+instantiate_folds(bool, bool)
+instantiate_folds(u8, uint8_t)
+instantiate_folds(u16, uint16_t)
+instantiate_folds(u32, uint)
+instantiate_folds(u64, uint64_t)
+instantiate_folds(i8, int8_t)
+instantiate_folds(i16, int16_t)
+instantiate_folds(i32, int)
+instantiate_folds(i64, int64_t)
+instantiate_folds(f16, half)
+instantiate_folds(bf16, bfloat)
+instantiate_folds(f32, float)
 instantiate_scatters(bool, bool)
 instantiate_scatters(u8, uint8_t)
 instantiate_scatters(u16, uint16_t)

@@ -3,25 +3,25 @@ package metal
 import "fmt"
 
 // DType is the type of an array's elements. The 14 types and their names are
-// MLX's (mlx/dtype.h).
+// MLX's (mlx/dtype.h). Mirrors mx.Dtype.
 type DType uint8
 
 // The element types. The zero value is Bool, as in MLX's own enumeration.
 const (
-	Bool DType = iota
-	Uint8
-	Uint16
-	Uint32
-	Uint64
-	Int8
-	Int16
-	Int32
-	Int64
-	Float16
-	BFloat16
-	Float32
-	Float64
-	Complex64
+	Bool      DType = iota // Mirrors mx.bool_.
+	Uint8                  // Mirrors mx.uint8.
+	Uint16                 // Mirrors mx.uint16.
+	Uint32                 // Mirrors mx.uint32.
+	Uint64                 // Mirrors mx.uint64.
+	Int8                   // Mirrors mx.int8.
+	Int16                  // Mirrors mx.int16.
+	Int32                  // Mirrors mx.int32.
+	Int64                  // Mirrors mx.int64.
+	Float16                // Mirrors mx.float16.
+	BFloat16               // Mirrors mx.bfloat16.
+	Float32                // Mirrors mx.float32.
+	Float64                // Mirrors mx.float64.
+	Complex64              // Mirrors mx.complex64.
 	numDTypes
 )
 
@@ -54,7 +54,7 @@ func DTypes() []DType {
 	return all
 }
 
-// Size is the width of one element in bytes.
+// Size is the width of one element in bytes. Mirrors array.itemsize.
 func (d DType) Size() int { return dtypes[d].size }
 
 // String is MLX's name of the type, such as "float32".

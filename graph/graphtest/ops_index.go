@@ -43,16 +43,12 @@ var indexOps = map[string]*opEntry{
 		}
 		return graph.SetItem(c.ins[0], c.value(), terms...)
 	}),
-	"array.at.add": rawIndex(elementwise, func(c *call, terms []graph.Term) *graph.Array {
-		return graph.AddAt(c.ins[0], c.value(), terms...)
-	}),
-	"array.at.subtract": rawIndex(elementwise, func(c *call, terms []graph.Term) *graph.Array {
-		return graph.AddAt(c.ins[0], graph.Multiply(c.value(), -1), terms...)
-	}),
-	"array.at.multiply": foldAt(elementwise, graph.Multiply),
-	"array.at.divide":   foldAt(elementwise, graph.Divide),
-	"array.at.maximum":  foldAt(exact, graph.Maximum),
-	"array.at.minimum":  foldAt(exact, graph.Minimum),
+	"array.at.add":      updateAt(elementwise, graph.AddAt),
+	"array.at.subtract": updateAt(elementwise, graph.SubtractAt),
+	"array.at.multiply": updateAt(elementwise, graph.MultiplyAt),
+	"array.at.divide":   updateAt(elementwise, graph.DivideAt),
+	"array.at.maximum":  updateAt(exact, graph.MaximumAt),
+	"array.at.minimum":  updateAt(exact, graph.MinimumAt),
 }
 
 func rawIndex(k class, fn func(c *call, terms []graph.Term) *graph.Array) *opEntry {
@@ -64,10 +60,8 @@ func rawIndex(k class, fn func(c *call, terms []graph.Term) *graph.Array) *opEnt
 	}}
 }
 
-func foldAt(k class, fold func(a, b any) *graph.Array) *opEntry {
-	return rawIndex(k, func(c *call, terms []graph.Term) *graph.Array {
-		return graph.FoldAt(fold, c.ins[0], c.value(), terms...)
-	})
+func updateAt(k class, fn func(a *graph.Array, value any, terms ...graph.Term) *graph.Array) *opEntry {
+	return rawIndex(k, func(c *call, terms []graph.Term) *graph.Array { return fn(c.ins[0], c.value(), terms...) })
 }
 
 // input is the array that "$i" names.

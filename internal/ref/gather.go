@@ -94,6 +94,24 @@ func along(shape []int, count, j int, id float64) int {
 	return (o*axis+place(id, axis))*inner + i
 }
 
+// ScatterFold replaces elements of old along the axis by the binary op of them
+// and x, in the order of the indices; a product rounds each time.
+func ScatterFold(dt metal.DType, op string, old []uint64, ids []float64, x []uint64, shape []int, count int) Result {
+	words := append([]uint64{}, old...)
+	for j, id := range ids {
+		at := along(shape, count, j, id)
+		switch order := compareWords(dt, words[at], x[j]); {
+		case op == "Multiply" && dt.IsFloat():
+			words[at] = Encode(dt, float64(float32(Decode(dt, words[at])*Decode(dt, x[j]))))
+		case op == "Multiply":
+			words[at] = Binary(op, dt, words[at:at+1], x[j:j+1]).Words[0]
+		case op == "Maximum" && order != 1, op == "Minimum" && order != -1:
+			words[at] = x[j]
+		}
+	}
+	return Result{Words: words}
+}
+
 // ScatterAxis writes x, or adds it, to old along the axis, later indices last.
 // Every addition to a 16-bit float rounds.
 func ScatterAxis(dt metal.DType, add bool, old []uint64, ids []float64, x []uint64, shape []int, count int) Result {

@@ -3,6 +3,7 @@ package kerneltest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ftmetal/ftmetal/internal/ref"
 	"github.com/ftmetal/ftmetal/kernels"
@@ -97,6 +98,19 @@ func axisCases(ids metal.DType) []Case {
 				at, x, out := indices(s, ids, whole[1], part...), s.In(s.DType, part...), s.InOut(s.DType, whole...)
 				s.Launch(func(e kernels.Emitter) { kernels.ScatterAxis(e, add, at.Tensor, x.Tensor, out.Tensor, 1) })
 				s.Want(out, func() ref.Result { return ref.ScatterAxis(s.DType, add, out.Words, at.Values, x.Words, whole, part[1]) })
+			},
+		})
+	}
+	for f, name := range []string{kernels.FoldMultiply: "Multiply", kernels.FoldMaximum: "Maximum", kernels.FoldMinimum: "Minimum"} {
+		cases = append(cases, Case{
+			Op: "gather_scatter_fold/" + strings.ToLower(name) + "_" + ids.Suffix(), DTypes: only, Dims: dims,
+			Make: func(s *Setup) {
+				whole, part := shapes(s)
+				at, x, out := indices(s, ids, whole[1], part...), s.In(s.DType, part...), s.InOut(s.DType, whole...)
+				s.Launch(func(e kernels.Emitter) { kernels.ScatterFold(e, kernels.Fold(f), at.Tensor, x.Tensor, out.Tensor, 1) })
+				s.Want(out, func() ref.Result {
+					return ref.ScatterFold(s.DType, name, out.Words, at.Values, x.Words, whole, part[1])
+				})
 			},
 		})
 	}
