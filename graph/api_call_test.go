@@ -3,6 +3,7 @@ package graph_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"runtime/debug"
@@ -153,6 +154,8 @@ var (
 	vjpType          = reflect.TypeFor[func(primals, cotangents, outputs []*graph.Array) []*graph.Array]()
 	compiledType     = reflect.TypeFor[*graph.Compiled]()
 	quantizationType = reflect.TypeFor[graph.Quantization]()
+	writerType       = reflect.TypeFor[io.Writer]()
+	exporterType     = reflect.TypeFor[*graph.Exporter]()
 	viewType         = reflect.TypeFor[metal.View]()
 	fftNormType      = reflect.TypeFor[graph.FFTNorm]()
 )
@@ -198,6 +201,10 @@ func (c *calls) value(t reflect.Type) reflect.Value {
 		})
 	case compiledType:
 		return of(graph.Compile(c.function(), c.value(reflect.TypeFor[graph.CompileOptions]()).Interface().(graph.CompileOptions)))
+	case writerType:
+		return of(io.Discard)
+	case exporterType:
+		return of(graph.NewExporter(c.function()))
 	case viewType:
 		return of(c.view())
 	case fftNormType:

@@ -27,7 +27,8 @@ type CompileOptions struct {
 
 // Compiled is a function that is traced, differentiated, fused, planned and
 // lowered once per combination of argument shapes and dtypes, then replayed.
-// Mirrors mx.compile, with a bounded cache. It must not be called by two
+// Mirrors mx.compile, with a bounded cache. There is no shapeless mode: other
+// shapes are traced again, and so a function may depend on them. It must not be called by two
 // goroutines at the same time.
 type Compiled struct {
 	fn    func([]*Array) []*Array

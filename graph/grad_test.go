@@ -265,7 +265,7 @@ func fusedCases() []gradCase {
 }
 
 // headDim is one that the flash kernel takes.
-func headDim(t *testing.T) int {
+func headDim(t testing.TB) int {
 	for d := 1; d <= 256; d++ {
 		if kernels.SDPAHeadDim(d) {
 			return d
@@ -275,7 +275,7 @@ func headDim(t *testing.T) int {
 	return 0
 }
 
-func attentionCases(t *testing.T) []gradCase {
+func attentionCases(t testing.TB) []gradCase {
 	d := headDim(t)
 	set := func(hq, hk, tq, tk, d int) arrays {
 		return in(rnd(-1, 1, 1, hq, tq, d), graphtest.Rand(2, -1, 1, 1, hk, tk, d), graphtest.Rand(3, -1, 1, 1, hk, tk, d))

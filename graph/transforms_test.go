@@ -41,7 +41,7 @@ func flatCases() []gradCase {
 
 // operandCases are functions whose positions, indices, and targets are arguments
 // too, and may differ between slices.
-func operandCases(t *testing.T) []gradCase {
+func operandCases(t testing.TB) []gradCase {
 	x, heads, d := rnd(-1, 1, 3, 4), rnd(-1, 1, 2, 2, 3, 4), headDim(t)
 	ids, pos := graph.FromSlice([]int32{2, -2, 0, 1, 1, -3}, 2, 3), graph.FromSlice([]int32{0, 1, 2, 0, 5, 9}, 2, 3)
 	rope := f2(func(a, p *graph.Array) *graph.Array {
@@ -71,7 +71,7 @@ func operandCases(t *testing.T) []gradCase {
 	}
 }
 
-func gradCases(t *testing.T) []gradCase {
+func gradCases(t testing.TB) []gradCase {
 	return slices.Concat(unaryCases(), binaryCases(), reduceCases(), shapeCases(), fusedCases(), attentionCases(t), convCases(), operandCases(t))
 }
 
