@@ -71,7 +71,7 @@ func ExampleValueAndGrad() {
 	x := graph.Normal([]int{100, 2}, metal.Float32, 0, 1, graph.Key(1))
 	y := graph.Matmul(x, graph.FromSlice([]float32{3, -2}))
 	step := graph.ValueAndGrad(func(in []*graph.Array) []*graph.Array {
-		return []*graph.Array{graph.Mean(graph.MSELoss(graph.Matmul(x, in[0]), y), nil, false)}
+		return []*graph.Array{graph.MSELoss(graph.Matmul(x, in[0]), y, "")}
 	})
 	w := graph.Zeros([]int{2}, metal.Float32)
 	for range 100 {

@@ -189,6 +189,27 @@ func productRules() {
 		r.want(dt == a.dtype || dt == metal.Float32 && a.dtype.Size() == 2, "Matmul", "output is %v for %v", r.out[0], a)
 		return apply1(op, append(slices.Clone(a.shape[:n-1]), b.shape[n-1]), dt, a, b)
 	})
+	one("FFT", 1, func(op fourier, r *redone, in []*Array) *Array {
+		x, y := typeOf(in[0]), r.out[0]
+		whole, half := op.n, op.n/2+1
+		r.want(op.n > 0 && len(x.shape) > 0, "FFT", "%v, length %d", in[0], op.n)
+		last := x.shape[len(x.shape)-1]
+		ok := x.dtype == metal.Complex64 && (y.dtype == metal.Complex64 && last == whole || y.dtype == metal.Float32 && last == half) ||
+			x.dtype == metal.Float32 && y.dtype == metal.Complex64 && last == whole
+		r.want(ok, "FFT", "%v from %v, length %d", y, in[0], op.n)
+		return op.apply(in[0], y.dtype)
+	})
+	one("HadamardTransform", 1, func(op hadamard, r *redone, in []*Array) *Array {
+		HadamardTransform(in[0], nil) // checks the operand
+		r.want(len(in[0].shape) > 0 && in[0].dtype.IsFloat(), "HadamardTransform", "%v", in[0])
+		return apply1(op, in[0].shape, in[0].dtype, in[0])
+	})
+	one("BlockMask", 2, func(op blockMask, r *redone, in []*Array) *Array {
+		r.want((op.block == 32 || op.block == 64) && len(in[0].shape) >= 2 && len(in[1].shape) >= 2, "BlockMask", "%v by %v", in[0], in[1])
+		wantFloat("BlockMask", in[0])
+		return op.masked("BlockMask", "mask", in[0], in[1])
+	})
+	one("SegmentedMM", 3, func(op segmentedMM, r *redone, in []*Array) *Array { return SegmentedMM(in[0], in[1], in[2]) })
 	one("MatmulLowRank", 4, func(op lowRank, r *redone, in []*Array) *Array {
 		wantFloat("MatmulLowRank", in[0])
 		return MatmulLowRank(in[0], in[1], in[2], in[3], float64(op.scale))
