@@ -6,6 +6,8 @@
 # make test-full  the deeper tests: test-exact, test-shuffle,          Go, g++
 #                 test-race, test-asan; each is a target of its own
 # make test-darwin  the Apple GPU's driver on a fake Metal             Go, clang-16, GNUstep (docs/apple.md)
+# make race-darwin, demo-darwin, mutate-darwin  the same with the race
+#                 detector; the demo; with faults planted in the driver
 # make check-darwin  builds, vets and links for macOS on arm64         Go, clang-16, lld-16
 # make golden     every call recorded from MLX, GOLDEN=DIR for a       Go, g++
 #                 folder other than the repository's own
@@ -31,7 +33,7 @@ PEERS ?= $(HOME)/.cache/ftmetal-peers
 FUZZTIME ?= 30s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan test-darwin check-darwin golden demo bench bench-peers fuzz plans generate
+.PHONY: all check test lint-metal staticcheck test-full test-exact test-shuffle test-race test-asan test-darwin race-darwin demo-darwin mutate-darwin check-darwin golden demo bench bench-peers fuzz plans generate
 
 all: check test
 
@@ -77,11 +79,28 @@ test-asan:
 	  -skip KernelsNativeElsewhere ./metal/soft
 
 # The fake Metal ends the process on a misuse of Metal. CC links too: Go takes CXX where C++ is among the packages.
-test-darwin: export CC = $(abspath metal/darwin/fake/fakecc)
+FAKE = test-darwin race-darwin demo-darwin mutate-darwin
+$(FAKE): export CC = $(abspath metal/darwin/fake/fakecc)
+$(FAKE): export GOFLAGS := $(GOFLAGS) -tags=metalfake -ldflags=-extld=$(abspath metal/darwin/fake/fakecc)
 test-darwin:
-	$(GO) test -tags metalfake -ldflags=-extld=$(CC) ./metal/darwin
-	FTMETAL_DEVICE=metal $(GO) test -tags metalfake -ldflags=-extld=$(CC) -run 'Golden|MetalKernel' ./graph
-	FTMETAL_DEVICE=metal $(GO) test -tags metalfake -ldflags=-extld=$(CC) ./internal/doctor
+	$(GO) test ./metal/darwin
+	FTMETAL_DEVICE=metal $(GO) test -run 'Golden|MetalKernel' ./graph ./models
+	FTMETAL_DEVICE=metal $(GO) test ./internal/doctor
+	FTMETAL_DEVICE=metal $(GO) test -run 'Metal|Resume|Killed|Interrupt|Parity' ./cmd/ftmetal
+
+race-darwin:
+	$(GO) test -race -skip 'TestKernels|CostOfADispatch' ./metal/darwin
+	$(GO) test -race -run Metal ./cmd/ftmetal
+
+# The demo on the fake GPU learns what it learns on the software device, to the bit.
+demo-darwin:
+	GO=$(GO) BIN=bin/fake FTMETAL_DEVICE=metal FTMETAL_CACHE=off tools/demo/run.sh
+	bin/fake/ftmetal train -c tools/demo/demo.yaml --device soft --adapter-path demo-out/soft --log-json demo-out/soft.jsonl >/dev/null
+	cmp demo-out/adapters/adapters.safetensors demo-out/soft/adapters.safetensors
+
+# Faults planted in the driver, one at a time; each is to be caught.
+mutate-darwin:
+	$(GO) test -count=1 -timeout 40m ./metal/darwin/mutants
 
 # Go does not see headers outside a package: their sum makes it compile again.
 check-darwin: export GOOS = darwin

@@ -59,6 +59,8 @@ func (a *app) runTraining(ctx context.Context, cfg *train.Config) error {
 	show.Close()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = stopped.error(a.args, err)
+	} else if err != nil && stopped.saved.Path != "" {
+		err = fmt.Errorf("%w; the checkpoint of iteration %d in %s is whole; to go on: %s", err, stopped.saved.Iter, stopped.saved.Path, resumeCommand(a.args))
 	}
 	if logErr := closeLog(); err == nil {
 		err = logErr

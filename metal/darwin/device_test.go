@@ -104,7 +104,7 @@ func TestMemory(t *testing.T) {
 	require.NoError(t, err)
 	d.Free(b)
 	require.PanicsWithValue(t, "metal: Free of a buffer that this device does not own", func() { d.Free(b) })
-	require.Equal(t, metal.Info{Name: "Apple M4", MemoryBytes: 12 << 30, HostMemory: true, MaxBuffer: 9 << 30}, d.Info())
+	require.Equal(t, metal.Info{Name: "Apple M4", Architecture: "applegpu_g16g", MemoryBytes: 12 << 30, HostMemory: true, MaxBuffer: 9 << 30}, d.Info())
 }
 
 // A warning, once, when more memory is in use than stays resident.

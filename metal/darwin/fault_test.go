@@ -65,6 +65,7 @@ func TestOutOfMemory(t *testing.T) {
 	fake.FailBuffer(1)
 	_, err = d.Alloc(1 << 20)
 	require.EqualError(t, err, "metal: out of memory: no buffer of 1.00 MiB, 1.00 MiB are in use of the 12.00 GiB that Apple M4 recommends")
+	fake.FailBuffer(0)
 	_, err = d.Alloc(1 << 20)
 	require.NoError(t, err)
 }
@@ -79,7 +80,7 @@ func TestPrepareRefuses(t *testing.T) {
 		change func(op *metal.Dispatch)
 		want   string
 	}{
-		{func(op *metal.Dispatch) { op.Kernel = "binary_f64" }, "binary_f64: there is no such kernel"},
+		{func(op *metal.Dispatch) { op.Kernel = "binary_f8" }, "binary_f8: there is no such kernel"},
 		{func(op *metal.Dispatch) { op.In = op.In[:1] }, "binary_f32: 2 buffers are bound, the kernel has 3"},
 		{func(op *metal.Dispatch) { op.Args = op.Args[:8] }, "binary_f32: args are 8 bytes, the kernel's struct is 264"},
 		{func(op *metal.Dispatch) { op.In[0].Buf = nil }, "binary_f32: buffer 0: nothing is bound"},

@@ -4,6 +4,7 @@ package darwin_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -134,6 +135,50 @@ func TestCancel(t *testing.T) {
 	require.Equal(t, float32(256), get(v[8], 3))
 	p.Close()
 	require.EqualError(t, p.Run(context.Background()), "metal: the program or its device is closed")
+}
+
+// Cancelling while command buffers run keeps those back that were not committed.
+func TestCancelledBetween(t *testing.T) {
+	d := open(t, darwin.Options{Batch: 1})
+	v := vectors(t, d, 2, 1<<14)
+	var l list
+	for range 5000 {
+		l = append(l, chain(v)...)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for fake.Count().Commits == 0 {
+			runtime.Gosched()
+		}
+		cancel()
+	}()
+	require.ErrorIs(t, metal.Run(ctx, d, l), context.Canceled)
+	require.Less(t, fake.Count().Commits, 5000)
+}
+
+// A view of nothing may lie at the end of its buffer, where Metal has no offset.
+func TestViewOfNothing(t *testing.T) {
+	d := open(t, darwin.Options{})
+	v := vectors(t, d, 2, 64)
+	l := chain(v)
+	l[0].In[1].Off, l[0].In[1].Len = v[0].View.Buf.Len(), 0
+	require.NoError(t, metal.Run(context.Background(), d, l))
+}
+
+// Args take the index of a buffer that another kernel has bound.
+func TestArgsReplaceABinding(t *testing.T) {
+	d := open(t, darwin.Options{})
+	fake.Set(fake.Machine{BothOrders: true})
+	v := vectors(t, d, 4, 64)
+	yes := kernels.Contig(v[3].View, metal.Bool, 64)
+	yes.View.Bytes()[5] = 1
+	var l list
+	kernels.Where(&l, yes, v[0], v[3], v[1])
+	kernels.Binary(&l, kernels.Add, v[1], v[0], v[2])
+	kernels.Where(&l, yes, v[2], v[0], v[1])
+	require.NoError(t, metal.Run(context.Background(), d, l))
+	require.Equal(t, float32(2), get(v[1], 5))
+	require.Equal(t, float32(1), get(v[1], 6))
 }
 
 // A replayed program costs nothing on Go's heap for a dispatch, and 1,000

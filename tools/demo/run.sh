@@ -5,6 +5,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 GO=${GO:-go}
+bin=${BIN:-bin}
 model=tools/demo/model
 adapters=demo-out/adapters
 prompt="Please send 3 kg of apples to Maria in Lisbon."
@@ -12,8 +13,8 @@ prompt="Please send 3 kg of apples to Maria in Lisbon."
 say() { printf '\n== %s\n' "$1"; }
 
 say "Building ftmetal"
-mkdir -p bin
-"$GO" build -o bin ./cmd/ftmetal ./tools/demodata
+mkdir -p "$bin"
+"$GO" build -o "$bin" ./cmd/ftmetal ./tools/demodata
 rm -rf $adapters
 mkdir -p demo-out
 
@@ -26,16 +27,16 @@ the test rows is in the examples.
 TEXT
 
 say "Before: $prompt"
-bin/ftmetal generate --model $model --prompt "$prompt" 2>demo-out/before.txt || { cat demo-out/before.txt >&2; exit 1; }
+"$bin"/ftmetal generate --model $model --prompt "$prompt" 2>demo-out/before.txt || { cat demo-out/before.txt >&2; exit 1; }
 
 say "Training: ftmetal train -c tools/demo/demo.yaml"
-bin/ftmetal train -c tools/demo/demo.yaml
+"$bin"/ftmetal train -c tools/demo/demo.yaml
 
 say "After: $prompt"
-bin/ftmetal generate --model $model --adapter-path $adapters --prompt "$prompt" 2>demo-out/after.txt || { cat demo-out/after.txt >&2; exit 1; }
+"$bin"/ftmetal generate --model $model --adapter-path $adapters --prompt "$prompt" 2>demo-out/after.txt || { cat demo-out/after.txt >&2; exit 1; }
 
 say "Proof on held-out rows (tools/demo/data/test.jsonl)"
-bin/demodata score -model $model -adapter $adapters -data tools/demo/data/test.jsonl -log demo-out/log.jsonl -n 40 -min 80
+"$bin"/demodata score -model $model -adapter $adapters -data tools/demo/data/test.jsonl -log demo-out/log.jsonl -n 40 -min 80
 cat <<TEXT
 
 The adapter is $adapters/adapters.safetensors. Try it:

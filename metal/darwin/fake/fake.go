@@ -84,7 +84,8 @@ func FailCompile(fail bool) { C.fake_config.fail_compile = flag(fail) }
 // FailPipeline makes making a pipeline fail, or no longer.
 func FailPipeline(fail bool) { C.fake_config.fail_pipeline = flag(fail) }
 
-// FailBuffer makes the nth buffer from now on be refused, once.
+// FailBuffer makes the nth buffer from now on be refused, and all later ones; 0
+// ends that.
 func FailBuffer(n int) { C.fake_config.fail_buffer = C.int64_t(n) }
 
 // Counters is what happened since Reset; Live and Buffers are what there is.
@@ -107,6 +108,10 @@ func Count() Counters {
 		Resident: int(c.resident), Captured: int(c.captured),
 	}
 }
+
+// Objects counts the objects of every class, Foundation's too, that were made
+// since its first call and are alive.
+func Objects() int { return int(C.fake_objects()) }
 
 // goString is a C string in memory of C.
 func goString(s *C.char) string {

@@ -21,7 +21,7 @@ typedef struct {
   char fail_message[256];
   // Makes newLibraryWithSource fail with a message of the compiler's.
   int32_t fail_compile;
-  int64_t fail_buffer; // the buffer that is refused, counting from 1; 0 for none
+  int64_t fail_buffer; // the first buffer that is refused, counting from 1; 0 for none
   int32_t fail_pipeline;
 } fake_settings;
 
@@ -41,6 +41,10 @@ extern fake_counters fake_counts;
 // fake_reset sets the counters but live to zero, and the settings to a plain
 // machine.
 void fake_reset(void);
+
+// fake_objects counts the objects of all classes, Foundation's too, that were
+// made since its first call and are alive.
+int64_t fake_objects(void);
 
 // fake_call is a dispatch with what it found bound.
 typedef struct {

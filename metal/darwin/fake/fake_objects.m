@@ -4,6 +4,7 @@
 
 #include "fake_internal.h"
 
+#import <Foundation/NSDebug.h>
 #import <objc/runtime.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +43,12 @@ void fake_reset(void) {
   strcpy(fake_config.architecture, "applegpu_g16g");
 }
 
-__attribute__((constructor)) static void start(void) { fake_reset(); }
+// A message to an object that was released ends the process.
+__attribute__((constructor)) static void start(void) {
+  fake_reset();
+  setenv("NSZombieEnabled", "YES", 1);
+  setenv("CRASH_ON_ZOMBIE", "YES", 1);
+}
 
 NSError* fake_error(NSString* domain, NSInteger code, const char* message) {
   NSString* text = [NSString stringWithUTF8String:message];
@@ -89,6 +95,17 @@ int fake_alive(const void* object) {
   [super dealloc];
 }
 @end
+
+int64_t fake_objects(void) {
+  GSDebugAllocationActive(YES);
+  Class* classes = GSDebugAllocationClassList();
+  int64_t n = 0;
+  for (Class* c = classes; *c; c++) {
+    n += GSDebugAllocationCount(*c);
+  }
+  NSZoneFree(NSDefaultMallocZone(), classes);
+  return n;
+}
 
 @implementation NSProcessInfo (Fake)
 - (NSOperatingSystemVersion)operatingSystemVersion {
@@ -349,11 +366,9 @@ int fake_capturing(void) { return capturing; }
 - (id)newFence { return [FakeFence new]; }
 - (id)newResidencySetWithDescriptor:(MTLResidencySetDescriptor*)d error:(NSError**)e { return [FakeResidencySet new]; }
 - (BOOL)refuses:(NSUInteger)n {
-  static int64_t made;
-  if (fake_config.fail_buffer == 0) {
-    made = 0;
-  } else if (++made == fake_config.fail_buffer) {
-    fake_config.fail_buffer = made = 0;
+  if (fake_config.fail_buffer > 1) {
+    fake_config.fail_buffer--;
+  } else if (fake_config.fail_buffer == 1) {
     return YES;
   }
   return n == 0 || n > fake_config.max_buffer;
