@@ -123,9 +123,7 @@ func (r *run) kernels(ctx context.Context) error {
 			}
 		}
 		r.text.rows(name, r.report.Kernels[begin:])
-		for _, f := range r.report.Failures[failed:] {
-			r.text.failure(f)
-		}
+		r.text.failures(r.report.Failures[failed:])
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func (t *text) rows(family string, rows []Row) {
 		if r.Failed > 0 {
 			result = fmt.Sprintf("%d FAIL", r.Failed)
 			if r.Allowed == 0 {
-				err = "wrong"
+				err, allowed = "wrong", "" // another kind of value, or no result
 			}
 		}
 		if r.SameBits != nil {
@@ -172,6 +172,25 @@ func digits(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
+}
+
+// count is a number of things.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// failures writes the first few; the others are in the report.
+func (t *text) failures(all []Failure) {
+	const most = 3
+	for _, f := range all[:min(most, len(all))] {
+		t.failure(f)
+	}
+	if more := len(all) - most; more > 0 {
+		t.line(fmt.Sprintf("  … and %d more", more), 4)
+	}
 }
 
 func (t *text) failure(f Failure) {
@@ -224,9 +243,13 @@ func (t *text) verdict(r *Report, out string) {
 		ops[row.Op] = true
 	}
 	fmt.Fprintln(t.w)
-	result := fmt.Sprintf("%d cases of %d ops: every kernel is right.", cases, len(ops))
+	result := fmt.Sprintf("%s of %s: every kernel is right.", count(cases, "case"), count(len(ops), "op"))
 	if err := r.failed(); err != nil {
-		result = t.style(fmt.Sprintf("%d of %d cases fail, and %d of %d repetitions.", len(r.Failures), cases, r.brokenBarriers(), len(r.Barriers)), red)
+		result = fmt.Sprintf("%d of %s fail", len(r.Failures), count(cases, "case"))
+		if len(r.Barriers) > 0 {
+			result += fmt.Sprintf(", and %d of %s", r.brokenBarriers(), count(len(r.Barriers), "repetition"))
+		}
+		result = t.style(result+".", red)
 	}
 	t.line(result, 0)
 	if out != "" {
