@@ -7,9 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/ftmetal/ftmetal/graph"
 	"github.com/ftmetal/ftmetal/graph/graphtest"
@@ -176,42 +174,4 @@ func TestImportRefuses(t *testing.T) {
 		_, err := graph.ImportFunction(file)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-// FuzzImportFunction changes files: what is read can be computed, and what
-// cannot be read is an error.
-func FuzzImportFunction(f *testing.F) {
-	smallRuntime(f)
-	x, ids := graph.Ones([]int{2, 3}, metal.Float32), graph.FromSlice([]int32{1, 0})
-	for _, fn := range []func(arrays) arrays{
-		func(in arrays) arrays {
-			return arrays{graph.Softmax(graph.Take(in[0], in[1], 0), -1), graph.Sum(in[0], nil, false)}
-		},
-		func(in arrays) arrays {
-			return arrays{graph.SetItem(in[0], 2.0, graph.Pick(in[1])), graph.Sort(in[0], 0), graph.Flip(in[0])}
-		},
-		func(in arrays) arrays {
-			return arrays{graph.Matmul(in[0], graph.Transpose(in[0])), graph.CumSum(in[0], 1, graph.ScanOptions{}), graph.RMSNorm(in[0], nil, 1e-5)}
-		},
-	} {
-		f.Add(exported(f, fn, in(x, ids)))
-	}
-	for _, c := range gradCases(f) {
-		f.Add(exported(f, graphtest.GradOf(c.fn), c.in))
-	}
-	f.Fuzz(func(t *testing.T, file []byte) {
-		fn, err := graph.ImportFunction(file)
-		if err != nil {
-			return
-		}
-		args, ok := graph.RecordedArgs(file)
-		if !ok {
-			return // too large to make
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		if err := graph.Eval(ctx, fn(args)...); err != nil && strings.HasPrefix(err.Error(), "soft: dispatch") {
-			t.Fatal(err)
-		}
-	})
 }
