@@ -65,6 +65,18 @@ func TestIndicesOutside(t *testing.T) {
 		require.Equal(t, c.op, e.Op)
 		require.Equal(t, c.msg, e.Msg)
 	}
+	empty := graph.Zeros([]int{0, 3}, metal.Float32)
+	for _, fn := range []func() *graph.Array{
+		func() *graph.Array { return graph.MaximumAt(empty, 1.0, pick(ids(0))) },
+		func() *graph.Array { return graph.SetItem(empty, 1.0, pick(ids(0, 0))) },
+		func() *graph.Array {
+			return graph.PutAlongAxis(empty, graph.Zeros([]int{2, 3}, metal.Int32), graph.Ones([]int{2, 3}, metal.Float32), 0)
+		},
+		func() *graph.Array { return graph.TakeAlongAxis(empty, graph.Zeros([]int{2, 3}, metal.Int32), 0) },
+		func() *graph.Array { return graph.GetItem(empty, pick(ids(0)), graph.At(1)) },
+	} {
+		require.ErrorContains(t, graph.Try(func() error { return graph.Eval(context.Background(), fn()) }), "is empty")
+	}
 	e := indexError(t, func() *graph.Array { return graph.CrossEntropyLoss(x, ids(0, 1, 2, 5), nil) })
 	require.Equal(t, "CrossEntropyLoss: TakeAlongAxis: index 5 (element 3 of int32[4 1]) is outside an axis of 5", e.Func+": "+e.Op+": "+e.Msg)
 	require.Equal(t, []float64{0, 0, 19, 19}, read(t, graph.GetItem(x, pick(ids(0, -4, 3, -1)), pick(ids(0, -5, 4, -1)))), "the ends are inside")

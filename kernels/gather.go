@@ -58,12 +58,20 @@ func gatherKernel(stem string, ids, x metal.DType) string {
 	return stem + "_" + ids.Suffix() + "_" + x.Suffix()
 }
 
+// wantPlaces refuses an axis without elements for indices to name.
+func wantPlaces(op string, shape []int, axis int) {
+	if shape[axis] == 0 {
+		refuse("%s: axis %d of %v is empty", op, axis, shape)
+	}
+}
+
 // Gather reads rows: out[r] = table[ids[r]], with table [V, D…], ids of any
 // shape and integer dtype, all contiguous.
 func Gather(e Emitter, table, ids, out Tensor) {
 	if out.Size() == 0 {
 		return
 	}
+	wantPlaces("Gather", table.Shape, 0)
 	ids = indices(e, ids)
 	n := ids.Size()
 	args := gatherArgs{rows: uint64(n), width: uint64(out.Size() / n), table: int64(table.Shape[0])}
@@ -95,6 +103,7 @@ func GatherAxis(e Emitter, x, idx, out Tensor, axis int) {
 	if out.Size() == 0 {
 		return
 	}
+	wantPlaces("GatherAxis", x.Shape, axis)
 	idx = indices(e, idx)
 	args := axisArgs(x.Shape, axis, idx.Shape[axis])
 	grid, group := gridFor(out.Size())
@@ -108,6 +117,7 @@ func ScatterAxis(e Emitter, add bool, idx, x, out Tensor, axis int) {
 	if x.Size() == 0 {
 		return
 	}
+	wantPlaces("ScatterAxis", out.Shape, axis)
 	idx = indices(e, idx)
 	args := axisArgs(out.Shape, axis, idx.Shape[axis])
 	args.add = flag(add)
@@ -135,6 +145,7 @@ func ScatterFold(e Emitter, f Fold, idx, x, out Tensor, axis int) {
 	if !ordinary(x.DType) {
 		unsupported("ScatterFold", x.DType)
 	}
+	wantPlaces("ScatterFold", out.Shape, axis)
 	idx = indices(e, idx)
 	args := axisArgs(out.Shape, axis, idx.Shape[axis])
 	args.add = uint32(f)
