@@ -88,6 +88,14 @@ func TestWhatKernelsRefuseIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "graph: Abs: 9 axes of shape [2 2 2 2 2 3 3 3 3] cannot be merged to 8")
 }
 
+// More indices than a kernel counts are refused like anything else.
+func TestTooManyIndicesAreAnError(t *testing.T) {
+	indices := graph.Zeros([]int{1 << 20, 1 << 22}, metal.Int32)
+	err := graph.Eval(context.Background(), graph.AddAt(graph.Ones([]int{2, 3}, metal.Float32), 4, graph.Pick(indices)))
+	require.ErrorContains(t, err, "graph: AddAt: ")
+	require.ErrorContains(t, err, "extent 4398046511104 is out of range")
+}
+
 // TestNoGradientSaysSo checks that nothing stops training silently: an op
 // without a derivative panics with its name.
 func TestNoGradientSaysSo(t *testing.T) {

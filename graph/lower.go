@@ -211,7 +211,7 @@ func (l *Lowering) lowerNode(n *node) {
 		in[i] = l.value(x)
 	}
 	if c, ok := n.op.(indexCheck); ok {
-		l.refusing(l.label, func() { in[0] = l.checkIndices(c, in[0]) })
+		l.refusing(c.op, func() { in[0] = l.checkIndices(c, in[0]) })
 	}
 	if v, ok := n.op.(viewer); ok {
 		if t, ok := v.View(in[0], n.out[0].shape); ok {
