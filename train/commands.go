@@ -93,7 +93,11 @@ func evaluate(ctx context.Context, cfg *Config) (Evaluation, error) {
 	if err != nil {
 		return ev, err
 	}
-	step, err := NewStepper(s.rt, s.folder.Model, s.set, s.stepOptions())
+	opt, err := s.stepOptions()
+	if err != nil {
+		return ev, err
+	}
+	step, err := NewStepper(s.rt, s.folder.Model, s.set, opt)
 	if err != nil {
 		return ev, err
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,10 +11,10 @@ import (
 	"strings"
 
 	"github.com/ftmetal/ftmetal/graph"
-	"github.com/ftmetal/ftmetal/kernels"
 	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/train/data"
+	"github.com/ftmetal/ftmetal/train/optim"
 )
 
 // session holds what a run reads: device, model, data.
@@ -221,20 +222,36 @@ func (s *session) validLen() int {
 }
 
 // stepOptions are the options of the compiled step.
-func (s *session) stepOptions() StepOptions {
+func (s *session) stepOptions() (StepOptions, error) {
 	cfg := s.cfg
-	decay := cfg.WeightDecay
-	if cfg.Optimizer == "adam" {
-		decay = 0
-	}
-	opt := StepOptions{Optimizer: cfg.Optimizer, MaxGradNorm: cfg.MaxGradNorm, Compute: s.compute, Dropout: cfg.Dropout > 0 && cfg.FineTuneType == "lora",
-		Padded: !cfg.Packing, Accumulate: cfg.GradAccumulationSteps > 1, Profile: cfg.Profile, MLX: cfg.Compat == "mlx-lm",
-		AdamW: kernels.AdamWOptions{Beta1: cfg.Beta1, Beta2: cfg.Beta2, Eps: cfg.Eps, WeightDecay: decay, BiasCorrection: cfg.BiasCorrection},
-		SGD:   kernels.SGDOptions{Momentum: cfg.Momentum}}
+	opt := StepOptions{MaxGradNorm: cfg.MaxGradNorm, Compute: s.compute, Dropout: cfg.Dropout > 0 && cfg.FineTuneType == "lora",
+		Padded: !cfg.Packing, Accumulate: cfg.GradAccumulationSteps > 1, Profile: cfg.Profile, MLX: cfg.Compat == "mlx-lm"}
 	if cfg.Compat == "mlx-lm" && cfg.FineTuneType == "lora" {
 		opt.Compute = metal.Float32 // adapters stay float32; nn.LoRA promotes
 	}
-	return opt
+	var err error
+	opt.Optimizer, err = cfg.optimizer()
+	return opt, err
+}
+
+// optimizer is the rule that the settings name. Its learning rate comes with every
+// update.
+func (c *Config) optimizer() (rule optim.Flat, err error) {
+	betas := &[2]float64{c.Beta1, c.Beta2}
+	err = graph.Catch(func() {
+		switch c.Optimizer {
+		case "adamw":
+			rule = optim.NewAdamW(0, &optim.AdamWOptions{Betas: betas, Eps: &c.Eps, WeightDecay: &c.WeightDecay, BiasCorrection: c.BiasCorrection}).Flat()
+		case "adam":
+			rule = optim.NewAdam(0, &optim.AdamOptions{Betas: betas, Eps: &c.Eps, BiasCorrection: c.BiasCorrection}).Flat()
+		default:
+			rule = optim.NewSGD(0, &optim.SGDOptions{Momentum: c.Momentum}).Flat()
+		}
+	})
+	if fault := new(graph.Error); errors.As(err, &fault) {
+		return nil, fmt.Errorf("train: optimizer %s: %s", c.Optimizer, fault.Msg)
+	}
+	return rule, nil
 }
 
 // planned chooses what to recompute and predicts the step.
@@ -243,7 +260,11 @@ func (s *session) planned() (StepOptions, PlanReport, error) {
 	if s.cfg.Compat != "" {
 		cols--
 	}
-	return chooseRecompute(s.rt, s.folder.Model, s.set, s.stepOptions(), rows, cols, s.cfg.GradCheckpoint, s.budget)
+	opt, err := s.stepOptions()
+	if err != nil {
+		return opt, PlanReport{}, err
+	}
+	return chooseRecompute(s.rt, s.folder.Model, s.set, opt, rows, cols, s.cfg.GradCheckpoint, s.budget)
 }
 
 // schedule is the learning rate of each update.

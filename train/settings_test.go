@@ -282,3 +282,18 @@ func FuzzSettings(f *testing.F) {
 		}
 	})
 }
+
+// A setting that the optimizer does not take is an error, as is each of its own.
+func TestOptimizerSettings(t *testing.T) {
+	for want, c := range map[string]Config{
+		"train: optimizer adamw: betas are [0.9 1.5], want numbers in [0, 1)": {Optimizer: "adamw", Beta1: 0.9, Beta2: 1.5},
+		"train: optimizer adam: eps is -1, want at least 0":                   {Optimizer: "adam", Eps: -1},
+	} {
+		_, err := c.optimizer()
+		require.EqualError(t, err, want)
+	}
+	c := Config{Optimizer: "sgd", Momentum: 0.5}
+	rule, err := c.optimizer()
+	require.NoError(t, err)
+	require.Equal(t, 1, rule.FlatSlots())
+}

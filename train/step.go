@@ -12,13 +12,12 @@ import (
 	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/models/nn"
 	"github.com/ftmetal/ftmetal/train/data"
+	"github.com/ftmetal/ftmetal/train/optim"
 )
 
 // StepOptions fixes a compiled step.
 type StepOptions struct {
-	Optimizer   string // adamw, adam or sgd
-	AdamW       kernels.AdamWOptions
-	SGD         kernels.SGDOptions
+	Optimizer   optim.Flat
 	MaxGradNorm float64 // 0: no clipping
 	Recompute   []bool  // per block
 	Compute     metal.DType
@@ -110,7 +109,7 @@ func (s *Stepper) states() []state {
 		{&s.hyper, "hyperparameters", metal.Float32, kernels.HyperSize},
 		{&s.key, "random key", metal.Uint32, 2},
 	}
-	if s.opt.Optimizer != "sgd" {
+	if s.opt.Optimizer.FlatSlots() > 1 {
 		all = append(all, state{&s.v, "second moments", metal.Float32, n})
 	}
 	if s.opt.Compute != metal.Float32 {
@@ -140,7 +139,7 @@ func (s *Stepper) compile() {
 		return []*graph.Array{s.batchLoss(in[2:], nil)}
 	}, graph.CompileOptions{ReuseOutputs: true, Arena: &s.arena})
 	donate := map[int]int{0: 1, 1: 2}
-	if s.opt.Optimizer != "sgd" {
+	if s.opt.Optimizer.FlatSlots() > 1 {
 		donate[2] = 3
 	}
 	if s.opt.Compute != metal.Float32 {
@@ -252,17 +251,8 @@ func (s *Stepper) updateGraph(in []*graph.Array) []*graph.Array {
 		graph.Multiply(gradScale, clip),
 		graph.SliceAxis(hyper, 0, kernels.HyperGradScale+1, kernels.HyperSize),
 	}, 0)
-	var outs []*graph.Array
-	if s.opt.Optimizer == "sgd" {
-		outs = graph.SGD(g, p, in[2], scaled, s.opt.SGD)
-		if s.low != s.p {
-			outs = append(outs, graph.AsType(outs[0], s.opt.Compute))
-		}
-	} else {
-		opt := s.opt.AdamW
-		opt.DecayCount = s.set.Decay
-		outs = graph.AdamW(g, p, in[2], in[3], scaled, opt, s.low.DType())
-	}
+	slots := in[2 : 2+s.opt.Optimizer.FlatSlots()]
+	outs := s.opt.Optimizer.ApplyFlat(g, p, slots, scaled, s.set.Decay, s.low.DType())
 	return append(outs, norm)
 }
 
@@ -391,7 +381,7 @@ func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
 // including this one; weight is what the gradients are divided by. It returns
 // the norm of the mean gradient before clipping.
 func (s *Stepper) Update(ctx context.Context, lr float64, count int, weight float64) (float64, error) {
-	hyper := kernels.Hyper(lr, count, 1/max(weight, 1), s.opt.AdamW)
+	hyper := s.opt.Optimizer.Hyper(lr, count, 1/max(weight, 1))
 	if err := graph.WriteState(s.hyper, hyper[:]); err != nil {
 		return 0, err
 	}

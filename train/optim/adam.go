@@ -57,11 +57,7 @@ func (r adam) Apply(g, p *graph.Array, s Slots, at *Moment) *graph.Array {
 		return p
 	}
 	hyper := at.once("hyper", func() *graph.Array { return graph.Hyper(at.LearningRate, at.Step, r.AdamWOptions) })
-	opt := r.AdamWOptions
-	if opt.WeightDecay != 0 {
-		opt.DecayCount = p.Size()
-	}
-	next := graph.AdamW(g, p, s["m"], s["v"], hyper, opt, metal.Float32)
+	next := r.ApplyFlat(g, p, []*graph.Array{s["m"], s["v"]}, hyper, p.Size(), metal.Float32)
 	s["m"], s["v"] = next[1], next[2]
 	return next[0]
 }
@@ -72,14 +68,16 @@ type AdamaxOptions struct {
 	Eps   *float64    // nil: 1e-8
 }
 
-type adamax struct{ adam }
+type adamax struct{ kernels.AdamWOptions }
 
 // NewAdamax is Adam with a decaying maximum of the gradients' sizes instead of the
 // mean of their squares. Mirrors optimizers.Adamax.
 func NewAdamax[R Rate](lr R, opt *AdamaxOptions) *Optimizer {
 	o := options(opt)
-	return made("optim.NewAdamax", lr, adamax{newAdam("optim.NewAdamax", o.Betas, o.Eps, 0, false)})
+	return made("optim.NewAdamax", lr, adamax(newAdam("optim.NewAdamax", o.Betas, o.Eps, 0, false)))
 }
+
+func (adamax) Init(p *graph.Array) Slots { return zeros(p, "m", "v") }
 
 func (r adamax) Apply(g, p *graph.Array, s Slots, at *Moment) *graph.Array {
 	p, s["m"], s["v"] = graph.Adamax(g, p, s["m"], s["v"], at.LearningRate, r.Beta1, r.Beta2, r.Eps)
