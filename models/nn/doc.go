@@ -25,6 +25,6 @@
 //   - Mistakes in shapes and sizes panic with a *graph.Error that names the
 //     layer and the caller's line; files and devices return errors.
 //
-// Losses and optimizers are functions of package graph; initial values are in
-// inits.
+// Losses are functions of package graph, optimizers are in train/optim, initial
+// values in inits. Quantize packs the weights of a module's layers.
 package nn

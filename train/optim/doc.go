@@ -20,4 +20,6 @@
 //     is a graph like any other.
 //   - The arithmetic is package graph's: its fused AdamW and SGD where gradient,
 //     parameter and state are float32, else its rules, which round like MLX.
+//   - The trainer runs the same rules through [Flat], over one array of all
+//     parameters.
 package optim

@@ -396,6 +396,7 @@ func TestMistakes(t *testing.T) {
 		"optim.ClipGradNorm: the norm is limited to -1, want at least 0":                  func() { optim.ClipGradNorm(two, -1) },
 		`there is a gradient for "v", which the parameters do not have`:                   func() { opt.Update(arrays("w", two), arrays("v", two)) },
 		`there is a gradient for "v", which is not among the 1 parameters that the state`: func() { opt.Update(arrays("v", two), arrays("v", two)) },
+		`optim.Init: parameter "w" is uint32[2], want floating point`:                     func() { opt.Init(arrays("w", graph.AsType(two, metal.Uint32))) },
 		`the gradient of "w" is float32[3], the parameter float32[2], want one shape`:     func() { opt.Update(arrays("w", two), arrays("w", three)) },
 		`the gradient of "w" is int32[2], the parameter float32[2], want floating point`:  func() { opt.Update(arrays("w", two), arrays("w", graph.AsType(two, metal.Int32))) },
 		`leaf "weight" lies in a value that was passed by copy; pass a pointer to it`: func() {

@@ -105,6 +105,7 @@ func (o *Optimizer) SetLearningRate(lr float64) { o.setRate("optim.SetLearningRa
 // it init.
 func (o *Optimizer) Init(params any) {
 	for _, l := range tree.Flatten(params) {
+		graph.Check(l.Array.DType().IsFloat(), "optim.Init", "parameter %q is %v, want floating point; of a module pass nn.TrainableParameters", l.Name, l.Array)
 		if o.Slots[l.Name] == nil {
 			o.Slots[l.Name] = o.rule.Init(l.Array)
 		}
