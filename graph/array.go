@@ -106,30 +106,41 @@ func apply1(op Op, shape []int, dt metal.DType, in ...*Array) *Array {
 	return apply(op, in, &Array{shape: shape, dtype: dt})[0]
 }
 
+// there refuses to describe an array that is nil.
+func (a *Array) there(method string) *Array {
+	check(a != nil, method, "the array is nil")
+	return a
+}
+
 // Shape is the extent of each axis. The slice must not be changed. Mirrors
 // array.shape.
-func (a *Array) Shape() []int { return a.shape }
+func (a *Array) Shape() []int { return a.there("Shape").shape }
 
 // DType is the element type. Mirrors array.dtype.
-func (a *Array) DType() metal.DType { return a.dtype }
+func (a *Array) DType() metal.DType { return a.there("DType").dtype }
 
 // NDim is the number of axes. Mirrors array.ndim.
-func (a *Array) NDim() int { return len(a.shape) }
+func (a *Array) NDim() int { return len(a.there("NDim").shape) }
 
 // Dim is the extent of axis i; a negative i counts from the end.
-func (a *Array) Dim(i int) int { return a.shape[normAxis("Dim", i, len(a.shape))] }
+func (a *Array) Dim(i int) int { return a.there("Dim").shape[normAxis("Dim", i, len(a.shape))] }
 
 // Size is the number of elements. Mirrors array.size.
-func (a *Array) Size() int { return sizeOf(a.shape) }
+func (a *Array) Size() int { return sizeOf(a.there("Size").shape) }
 
 // NBytes is the size of the elements in bytes. Mirrors array.nbytes.
 func (a *Array) NBytes() int64 { return int64(a.Size()) * int64(a.dtype.Size()) }
 
 // String describes the array without computing it: "float32[2 3]".
-func (a *Array) String() string { return fmt.Sprintf("%s%v", a.dtype, a.shape) }
+func (a *Array) String() string {
+	if a == nil {
+		return "nil"
+	}
+	return fmt.Sprintf("%s%v", a.dtype, a.shape)
+}
 
 // Evaluated reports whether the array holds data.
-func (a *Array) Evaluated() bool { return a.data != nil }
+func (a *Array) Evaluated() bool { return a.there("Evaluated").data != nil }
 
 // sizeOf is the number of elements: the largest int where it would overflow, and
 // -1 where an extent is negative.

@@ -14,6 +14,10 @@ import (
 // mlx-lm's schedules, which the trainer computes on the host, are those of
 // package optim, which follow MLX's values.
 func TestMLXSchedulesAreThoseOfOptim(t *testing.T) {
+	rt, err := graph.NewRuntime("soft", 0)
+	require.NoError(t, err)
+	defer rt.Close()
+	graph.SetDefault(rt)
 	for name, c := range map[string]struct {
 		arguments []float64
 		schedule  optim.Schedule

@@ -185,4 +185,4 @@ func NewPReLU(n int, init float64) *PReLU {
 }
 
 // Forward is graph.Prelu.
-func (l *PReLU) Forward(x *graph.Array) *graph.Array { return graph.Prelu(x, l.Weight.Array) }
+func (l *PReLU) Forward(x *graph.Array) *graph.Array { return graph.Prelu(x, l.Weight.array()) }

@@ -38,7 +38,7 @@ func NewConv1d(in, out, kernel int, opt graph.ConvOptions) *Conv1d {
 
 // Forward convolves x [N,L,in]. See graph.Conv1d.
 func (l *Conv1d) Forward(x *graph.Array) *graph.Array {
-	return withBias(graph.Conv1d(x, l.Weight.Array, l.Options), l.Bias)
+	return withBias(graph.Conv1d(x, l.Weight.array(), l.Options), l.Bias)
 }
 
 // Conv2d is a convolution over two axes with bias; set Bias to nil to do
@@ -52,7 +52,7 @@ func NewConv2d(in, out int, kernel [2]int, opt graph.ConvOptions) *Conv2d {
 
 // Forward convolves x [N,H,W,in]. See graph.Conv2d.
 func (l *Conv2d) Forward(x *graph.Array) *graph.Array {
-	return withBias(graph.Conv2d(x, l.Weight.Array, l.Options), l.Bias)
+	return withBias(graph.Conv2d(x, l.Weight.array(), l.Options), l.Bias)
 }
 
 // Conv3d is a convolution over three axes with bias; set Bias to nil to do
@@ -66,7 +66,7 @@ func NewConv3d(in, out int, kernel [3]int, opt graph.ConvOptions) *Conv3d {
 
 // Forward convolves x [N,D,H,W,in]. See graph.Conv3d.
 func (l *Conv3d) Forward(x *graph.Array) *graph.Array {
-	return withBias(graph.Conv3d(x, l.Weight.Array, l.Options), l.Bias)
+	return withBias(graph.Conv3d(x, l.Weight.array(), l.Options), l.Bias)
 }
 
 // ConvTranspose1d is a transposed convolution over one axis with bias; set Bias
@@ -80,7 +80,7 @@ func NewConvTranspose1d(in, out, kernel int, opt graph.ConvOptions) *ConvTranspo
 
 // Forward spreads x [N,L,in]. See graph.ConvTranspose1d.
 func (l *ConvTranspose1d) Forward(x *graph.Array) *graph.Array {
-	return withBias(graph.ConvTranspose1d(x, l.Weight.Array, l.Options), l.Bias)
+	return withBias(graph.ConvTranspose1d(x, l.Weight.array(), l.Options), l.Bias)
 }
 
 // ConvTranspose2d is a transposed convolution over two axes with bias; set Bias
@@ -94,7 +94,7 @@ func NewConvTranspose2d(in, out int, kernel [2]int, opt graph.ConvOptions) *Conv
 
 // Forward spreads x [N,H,W,in]. See graph.ConvTranspose2d.
 func (l *ConvTranspose2d) Forward(x *graph.Array) *graph.Array {
-	return withBias(graph.ConvTranspose2d(x, l.Weight.Array, l.Options), l.Bias)
+	return withBias(graph.ConvTranspose2d(x, l.Weight.array(), l.Options), l.Bias)
 }
 
 // ConvTranspose3d is a transposed convolution over three axes with bias; set
@@ -108,5 +108,5 @@ func NewConvTranspose3d(in, out int, kernel [3]int, opt graph.ConvOptions) *Conv
 
 // Forward spreads x [N,D,H,W,in]. See graph.ConvTranspose3d.
 func (l *ConvTranspose3d) Forward(x *graph.Array) *graph.Array {
-	return withBias(graph.ConvTranspose3d(x, l.Weight.Array, l.Options), l.Bias)
+	return withBias(graph.ConvTranspose3d(x, l.Weight.array(), l.Options), l.Bias)
 }

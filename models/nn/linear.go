@@ -74,7 +74,7 @@ func withBias(y *graph.Array, bias *Param) *graph.Array {
 	if bias == nil {
 		return y
 	}
-	return graph.Add(y, bias.Array)
+	return graph.Add(y, bias.array())
 }
 
 // adapted is the product with the low-rank update.
@@ -85,10 +85,10 @@ func (l *Linear) adapted(x *graph.Array) *graph.Array {
 		dropped = graph.Multiply(x, graph.AsType(r.Mask(x.Shape()), x.DType()))
 	}
 	if r.Promote {
-		z := graph.Matmul(graph.Matmul(dropped, r.A.Array), r.B.Array)
+		z := graph.Matmul(graph.Matmul(dropped, r.A.array()), r.B.array())
 		return graph.Add(w.times(x), graph.AsType(graph.Multiply(z, r.Scale), x.DType()))
 	}
-	a, b := graph.AsType(r.A.Array, x.DType()), graph.AsType(r.B.Array, x.DType())
+	a, b := graph.AsType(r.A.array(), x.DType()), graph.AsType(r.B.array(), x.DType())
 	return w.lowRank(x, a, b, dropped, r.Scale)
 }
 
@@ -105,7 +105,7 @@ func NewBilinear(in1, in2, out int, bias bool) *Bilinear {
 
 // Forward combines x1 [...,in1] and x2 [...,in2] to [...,out].
 func (l *Bilinear) Forward(x1, x2 *graph.Array) *graph.Array {
-	w := l.Weight.Array
+	w := l.Weight.array()
 	out, in2, in1 := w.Dim(0), w.Dim(1), w.Dim(2)
 	graph.Check(x1.Dim(-1) == in1 && x2.Dim(-1) == in2, "nn.Bilinear", "inputs are %v and %v, the layer takes [... %d] and [... %d]", x1, x2, in1, in2)
 	shape := append(append([]int{}, x1.Shape()[:x1.NDim()-1]...), out)

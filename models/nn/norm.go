@@ -13,7 +13,7 @@ func affine(x *graph.Array, weight, bias *Param) *graph.Array {
 	if weight == nil {
 		return x
 	}
-	return graph.Add(graph.Multiply(weight.Array, x), bias.Array)
+	return graph.Add(graph.Multiply(weight.array(), x), bias.array())
 }
 
 // zeros fills biases.
@@ -31,7 +31,7 @@ func NewRMSNorm(n int, eps float64) *RMSNorm { return &RMSNorm{newParam(ones(), 
 
 // Forward normalises the last axis of x.
 func (n *RMSNorm) Forward(x *graph.Array) *graph.Array {
-	return graph.RMSNorm(x, n.Weight.Array, n.Eps)
+	return graph.RMSNorm(x, n.Weight.array(), n.Eps)
 }
 
 // LayerNorm scales rows to mean 0 and variance 1, then by Weight, plus Bias.
@@ -153,11 +153,11 @@ func (n *BatchNorm) Forward(x *graph.Array) *graph.Array {
 	if n.training || !tracked {
 		mean, variance = graph.Mean(x, axes, false), graph.Var(x, axes, false, 0)
 	} else {
-		mean, variance = n.RunningMean.Array, n.RunningVar.Array
+		mean, variance = n.RunningMean.array(), n.RunningVar.array()
 	}
 	if n.training && tracked {
 		follow := func(p *Param, now *graph.Array) {
-			p.Array = graph.Add(graph.Multiply(1-n.Momentum, p.Array), graph.Multiply(n.Momentum, now))
+			p.Array = graph.Add(graph.Multiply(1-n.Momentum, p.array()), graph.Multiply(n.Momentum, now))
 		}
 		follow(n.RunningMean, mean)
 		follow(n.RunningVar, graph.Var(x, slices.Clone(axes), false, 1))

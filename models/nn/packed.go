@@ -43,9 +43,9 @@ func (m matrix) dims() (out, in int) {
 // times is x@mᵀ.
 func (m matrix) times(x *graph.Array) *graph.Array {
 	if p := m.packed; p != nil {
-		return graph.QuantizedMatmul(x, m.weight.Array, p.Scales.Array, p.Biases.array(), true, p.As)
+		return graph.QuantizedMatmul(x, m.weight.array(), p.Scales.array(), p.Biases.array(), true, p.As)
 	}
-	return graph.Linear(x, m.weight.Array, nil)
+	return graph.Linear(x, m.weight.array(), nil)
 }
 
 // rows is the rows at ids: packed ones are picked before they are unpacked.
@@ -54,7 +54,7 @@ func (m matrix) rows(ids *graph.Array) *graph.Array {
 		if p == nil {
 			return nil
 		}
-		return graph.Take(p.Array, ids, 0)
+		return graph.Take(p.array(), ids, 0)
 	}
 	p := m.packed
 	if p == nil {
@@ -77,27 +77,27 @@ func (m matrix) rows(ids *graph.Array) *graph.Array {
 func (m matrix) dense(dt metal.DType) *graph.Array {
 	p := m.packed
 	if p == nil {
-		return graph.AsType(m.weight.Array, dt)
+		return graph.AsType(m.weight.array(), dt)
 	}
-	scales, biases := p.Scales.Array, p.Biases.array()
+	scales, biases := p.Scales.array(), p.Biases.array()
 	if biases != nil {
 		scales, biases = graph.AsType(scales, dt), graph.AsType(biases, dt)
 	}
-	return graph.Dequantize(m.weight.Array, scales, biases, p.As, dt)
+	return graph.Dequantize(m.weight.array(), scales, biases, p.As, dt)
 }
 
 // crossEntropy is the loss of the rows of x@mᵀ against targets.
 func (m matrix) crossEntropy(x, targets *graph.Array) *graph.Array {
 	if p := m.packed; p != nil {
-		return graph.QuantizedCrossEntropy(x, m.weight.Array, p.Scales.Array, p.Biases.array(), targets, p.As)
+		return graph.QuantizedCrossEntropy(x, m.weight.array(), p.Scales.array(), p.Biases.array(), targets, p.As)
 	}
-	return graph.LinearCrossEntropy(x, m.weight.Array, targets)
+	return graph.LinearCrossEntropy(x, m.weight.array(), targets)
 }
 
 // lowRank is x@mᵀ + scale·(dropped@a)@b.
 func (m matrix) lowRank(x, a, b, dropped *graph.Array, scale float64) *graph.Array {
 	if p := m.packed; p != nil {
-		return graph.QuantizedLoRALinear(x, m.weight.Array, p.Scales.Array, p.Biases.array(), a, b, dropped, scale, p.As)
+		return graph.QuantizedLoRALinear(x, m.weight.array(), p.Scales.array(), p.Biases.array(), a, b, dropped, scale, p.As)
 	}
-	return graph.LoRALinear(x, m.weight.Array, a, b, dropped, scale)
+	return graph.LoRALinear(x, m.weight.array(), a, b, dropped, scale)
 }

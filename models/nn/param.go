@@ -32,11 +32,12 @@ func newParam(init inits.Initializer, shape ...int) *Param { return &Param{Shape
 // ParamOf is a parameter that holds a.
 func ParamOf(a *graph.Array) *Param { return &Param{Shape: a.Shape(), Array: a} }
 
-// array is p's array, or nil for an absent parameter.
+// array is p's array for a layer to compute with, or nil for an absent parameter.
 func (p *Param) array() *graph.Array {
 	if p == nil {
 		return nil
 	}
+	graph.Check(p.Array != nil, "nn.Param", "parameter %q of shape %v has no data: call nn.Init or nn.LoadWeights first", p.Name, p.Shape)
 	return p.Array
 }
 

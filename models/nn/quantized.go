@@ -44,6 +44,7 @@ func packing(op string, out, in int, q graph.Quantization, dt metal.DType, rule 
 
 // packed is w quantised by q, without data if w has none.
 func packed(op string, w *Param, q graph.Quantization) (*Param, *Packed) {
+	checkMatrix(op, w)
 	dt := metal.Float32
 	if w.Array != nil {
 		dt = w.Array.DType()
@@ -57,6 +58,11 @@ func packed(op string, w *Param, q graph.Quantization) (*Param, *Packed) {
 		}
 	}
 	return words, p
+}
+
+// checkMatrix refuses a weight that is absent or not a matrix.
+func checkMatrix(op string, w *Param) {
+	graph.Check(w != nil && len(w.Shape) == 2, op, "the layer has no weight of two axes")
 }
 
 // NewQuantizedLinear is a Linear without data whose weight is quantised; in is a
@@ -119,6 +125,7 @@ func QQLinearOf(l *Linear, q graph.Quantization) *QQLinear {
 	graph.Check(q.Mode == graph.QuantNVFP4 || q.Mode == graph.QuantMXFP8, op, "mode is %q, want nvfp4 or mxfp8", q.Mode)
 	graph.Check(l.Packed == nil, op, "the weight is quantised already")
 	graph.Check(l.Bias == nil && l.LoRA == nil, op, "the layer has a bias or a LoRA, which this kind of layer cannot have")
+	checkMatrix(op, l.Weight)
 	out, in := l.Dims()
 	_, p := packing(op, out, in, q, metal.BFloat16, nil) // for its checks
 	return &QQLinear{Weight: l.Weight, As: p.As}
@@ -143,7 +150,7 @@ func (l *QQLinear) SetTraining(training bool) {
 
 // Forward applies the layer to x [...,in].
 func (l *QQLinear) Forward(x *graph.Array) *graph.Array {
-	return graph.QQMM(x, l.Weight.Array, l.Scales.array(), nil, nil, l.As)
+	return graph.QQMM(x, l.Weight.array(), l.Scales.array(), nil, nil, l.As)
 }
 
 // Quantizable is a layer that can quantise its weight: Linear, Embedding and a

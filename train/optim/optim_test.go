@@ -436,3 +436,27 @@ func TestLoadStateMistakes(t *testing.T) {
 	require.Equal(t, good, opt.State(), "nothing was changed")
 	require.ErrorContains(t, opt.LoadState("testdata/none.npz"), "no such file")
 }
+
+// Whatever trees an optimizer gets, the answer is a result or an error that can be
+// caught.
+func TestNoUpdateCrashes(t *testing.T) {
+	odd := []any{nil, 3, "x", map[string]*graph.Array{}, map[string]*graph.Array{"w": nil}, &model{}, nn.Identity{}, parameters(metal.Float16), parameters(metal.Int32),
+		map[string]*graph.Array{"w": graph.Ones([]int{2, 3}, metal.Float32)}, map[string]*graph.Array{"w": graph.Ones(nil, metal.Float32)},
+		map[string]*graph.Array{"w": graph.Zeros([]int{0, 3}, metal.BFloat16)}, map[string]*graph.Array{"w": graph.Ones([]int{2, 3}, metal.Complex64)},
+		map[string]*graph.Array{"w": graph.Ones([]int{2, 3}, metal.Float64)}, []*graph.Array{graph.Ones([]int{2}, metal.Float32)}, map[int]*graph.Array{7: graph.Ones([]int{2}, metal.Float32)}}
+	for name, make := range kinds {
+		for i, params := range odd {
+			for k, grads := range odd {
+				require.NotPanics(t, func() {
+					opt := make()
+					_ = graph.Catch(func() { opt.Init(params) })
+					_ = graph.Catch(func() { opt.Update(params, grads) })
+					if i == k {
+						_ = graph.Catch(func() { _, _ = optim.ClipGradNorm(grads, 1) })
+						_ = tree.Eval(ctx, params, opt)
+					}
+				}, "%s, trees %d and %d", name, i, k)
+			}
+		}
+	}
+}

@@ -127,7 +127,7 @@ func Sparse(sparsity, mean, std float64, dt metal.DType) Initializer {
 // Mirrors nn.init.orthogonal.
 func Orthogonal(gain float64, dt metal.DType) Initializer {
 	return func(ctx context.Context, shape []int, keys *graph.KeySequence) (*graph.Array, error) {
-		graph.Check(len(shape) == 2, "inits.Orthogonal", "shape %v, want 2 axes", shape)
+		graph.Check(len(shape) == 2 && min(shape[0], shape[1]) >= 0, "inits.Orthogonal", "shape %v, want 2 axes", shape)
 		rows, cols := shape[0], shape[1]
 		n := max(rows, cols)
 		m, err := graph.Floats(ctx, graph.Normal([]int{n, n}, metal.Float32, 0.0, 1.0, keys.Next()))
