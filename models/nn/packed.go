@@ -11,7 +11,7 @@ type Packed struct {
 	Scales *Param             // [out,in/group]
 	Biases *Param             // like Scales; nil but in affine mode
 	As     graph.Quantization `name:"-"` // resolved: no defaults left open
-	DType  metal.DType        `name:"-"` // of the rows that an embedding makes; that of affine scales
+	DType  metal.DType        `name:"-"` // of the rows that an embedding makes, but in affine mode: they are like the scales there
 }
 
 // NewPacked is the parameters of a weight [out,in], without data: Weight's words
@@ -61,6 +61,10 @@ func (m matrix) rows(ids *graph.Array) *graph.Array {
 		return take(m.weight)
 	}
 	words, scales, biases := take(m.weight), take(p.Scales), take(p.Biases)
+	dt := p.DType
+	if biases != nil {
+		dt = scales.DType()
+	}
 	if ids.NDim() == 0 { // unpacking wants two axes
 		one := func(a *graph.Array) *graph.Array {
 			if a == nil {
@@ -68,9 +72,9 @@ func (m matrix) rows(ids *graph.Array) *graph.Array {
 			}
 			return graph.ExpandDims(a, 0)
 		}
-		return graph.Squeeze(graph.Dequantize(one(words), one(scales), one(biases), p.As, p.DType), 0)
+		return graph.Squeeze(graph.Dequantize(one(words), one(scales), one(biases), p.As, dt), 0)
 	}
-	return graph.Dequantize(words, scales, biases, p.As, p.DType)
+	return graph.Dequantize(words, scales, biases, p.As, dt)
 }
 
 // dense is the matrix in dtype dt, unpacked there if it is packed.

@@ -263,6 +263,9 @@ func TestQuantize(t *testing.T) {
 		require.NoError(t, nn.LoadWeights(other, path, true))
 		require.Equal(t, floats(t, m.Forward(ids)), floats(t, other.Forward(ids)))
 	}
+	nn.SetDType(m, metal.BFloat16) // scales and biases follow, and so do rows
+	require.Equal(t, metal.BFloat16, m.Embed.Forward(ids).DType())
+	require.Equal(t, metal.BFloat16, m.Forward(ids).DType())
 	require.ErrorContains(t, nn.SetWeights(m, nn.Parameters(newTower(t)), false), "2 parameters do not fit: embed.weight has shape [10 64], want [10 16]")
 }
 

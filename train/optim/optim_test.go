@@ -356,7 +356,7 @@ func TestUpdateOfModule(t *testing.T) {
 // signs is a rule of the caller's own.
 type signs struct{}
 
-func (signs) Init(*graph.Array) optim.Slots { return optim.Slots{} }
+func (signs) Init(*graph.Array) optim.Slots { return nil }
 
 func (signs) Apply(g, p *graph.Array, _ optim.Slots, at *optim.Moment) *graph.Array {
 	return graph.Subtract(p, graph.Multiply(at.LearningRate, graph.Sign(g)))

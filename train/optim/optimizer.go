@@ -37,7 +37,7 @@ func (m *Moment) once(name string, make func() *graph.Array) *graph.Array {
 // Rule is what tells optimizers from each other.
 type Rule interface {
 	// Init is the state before the first update of a parameter of p's shape and
-	// dtype. MLX calls it init_single.
+	// dtype; nil: none. MLX calls it init_single.
 	Init(p *graph.Array) Slots
 	// Apply is the new value of parameter p with gradient g, whose slots it
 	// replaces in s. MLX calls it apply_single.
@@ -107,7 +107,11 @@ func (o *Optimizer) Init(params any) {
 	for _, l := range tree.Flatten(params) {
 		graph.Check(l.Array.DType().IsFloat(), "optim.Init", "parameter %q is %v, want floating point; of a module pass nn.TrainableParameters", l.Name, l.Array)
 		if o.Slots[l.Name] == nil {
-			o.Slots[l.Name] = o.rule.Init(l.Array)
+			s := o.rule.Init(l.Array)
+			if s == nil {
+				s = Slots{}
+			}
+			o.Slots[l.Name] = s
 		}
 	}
 }
