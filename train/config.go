@@ -23,6 +23,9 @@ type Config struct {
 	LearningRate, WeightDecay      float64
 	MaxGradNorm                    float64
 	Beta1, Beta2, Eps, Momentum    float64
+	MuonMomentum, MuonDecay        float64
+	MuonNesterov                   bool
+	MuonSteps                      int
 	BiasCorrection                 bool
 	MaskPrompt, Packing            bool
 	TrainOnAll                     bool
@@ -68,7 +71,7 @@ func DefaultConfig(compat string) *Config {
 		AdapterPath: "adapters", FineTuneType: "lora", Optimizer: "adamw", Compat: compat,
 		BatchSize: 1, Iters: 1000, ValBatches: 25, TestBatches: 500, StepsPerReport: 10, StepsPerEval: 200, SaveEvery: 100,
 		MaxSeqLength: 2048, NumLayers: -1, GradAccumulationSteps: 1, LearningRate: 2e-4, WeightDecay: 0.01, MaxGradNorm: 1,
-		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, BiasCorrection: true, Packing: true, GradCheckpoint: "auto", SaveTotalLimit: 3,
+		MuonMomentum: 0.95, MuonDecay: 0.01, MuonNesterov: true, MuonSteps: 5, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, BiasCorrection: true, Packing: true, GradCheckpoint: "auto", SaveTotalLimit: 3,
 		Rank: 16, Scale: 0, Alpha: 32, Schedule: "cosine", WarmupRatio: 0.03, ValSplit: 0.05, SortByLength: true, Train: true,
 	}
 	if compat == "mlx-lm" {
@@ -135,7 +138,7 @@ func (c *Config) methodOptions() []Option {
 		{"init", nil, &c.Init, "config.json of a new model with random weights, instead of model"},
 		{"dtype", nil, &c.DType, "dtype of activations: float32, bfloat16 or float16 (default: the weights')"},
 		{"grad_checkpoint", []string{"gradient_checkpointing"}, &c.GradCheckpoint, "recompute blocks in the backward pass: auto, on or off"},
-		{"optimizer", []string{"optim"}, &c.Optimizer, "adamw, adam or sgd"},
+		{"optimizer", []string{"optim"}, &c.Optimizer, "adamw, adam, sgd or muon"},
 		{"learning_rate", []string{"lr"}, &c.LearningRate, "peak learning rate"},
 		{"weight_decay", []string{"optimizer_config.adamw.weight_decay"}, &c.WeightDecay, "decoupled weight decay (adamw)"},
 		{"max_grad_norm", nil, &c.MaxGradNorm, "clip the gradient's norm; 0: do not"},
@@ -144,6 +147,10 @@ func (c *Config) methodOptions() []Option {
 		{"adam_beta2", nil, &c.Beta2, "Adam's second decay rate"},
 		{"adam_epsilon", []string{"optimizer_config.adam.eps", "optimizer_config.adamw.eps"}, &c.Eps, "Adam's epsilon"},
 		{"momentum", []string{"optimizer_config.sgd.momentum"}, &c.Momentum, "momentum (sgd)"},
+		{"muon_momentum", []string{"optimizer_config.muon.momentum"}, &c.MuonMomentum, "momentum (muon)"},
+		{"muon_weight_decay", []string{"optimizer_config.muon.weight_decay"}, &c.MuonDecay, "weight decay (muon)"},
+		{"muon_nesterov", []string{"optimizer_config.muon.nesterov"}, &c.MuonNesterov, "Nesterov momentum (muon)"},
+		{"muon_ns_steps", []string{"optimizer_config.muon.ns_steps"}, &c.MuonSteps, "Newton-Schulz steps (muon)"},
 		{"lora_parameters.rank", []string{"lora_r", "lora_rank"}, &c.Rank, "rank of the adapters"},
 		{"lora_parameters.scale", []string{"lora_scale"}, &c.Scale, "factor of the update; 0: alpha/rank"},
 		{"lora_parameters.alpha", []string{"lora_alpha"}, &c.Alpha, "alpha, when scale is 0"},
@@ -176,7 +183,7 @@ func (c *Config) Lookup(name string) (Option, bool) {
 // choices are the options with a fixed set of values.
 var choices = map[string][]string{
 	"fine_tune_type":  {"lora", "full"},
-	"optimizer":       {"adamw", "adam", "sgd"},
+	"optimizer":       {"adamw", "adam", "sgd", "muon"},
 	"compat":          {"", "mlx-lm"},
 	"grad_checkpoint": {"auto", "on", "off"},
 	"dtype":           {"", "float32", "bfloat16", "float16"},

@@ -14,6 +14,7 @@ import (
 	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/models/nn"
 	"github.com/ftmetal/ftmetal/models/weights"
+	"github.com/ftmetal/ftmetal/train/optim"
 )
 
 // Param is a range of the flat array of trainable parameters.
@@ -158,6 +159,15 @@ func (s *ParamSet) layOut() {
 		}
 	}
 	s.Values = make([]float32, s.Size)
+}
+
+// layout is where the flat array holds the tensors.
+func (s *ParamSet) layout() optim.Layout {
+	in := optim.Layout{Decay: s.Decay}
+	for _, p := range s.Params {
+		in.Tensors = append(in.Tensors, optim.Tensor{Offset: p.Offset, Shape: p.Shape})
+	}
+	return in
 }
 
 // InBlock lists the trainable parameters of one transformer layer.

@@ -244,6 +244,8 @@ func (c *Config) optimizer() (rule optim.Flat, err error) {
 			rule = optim.NewAdamW(0, &optim.AdamWOptions{Betas: betas, Eps: &c.Eps, WeightDecay: &c.WeightDecay, BiasCorrection: c.BiasCorrection}).Flat()
 		case "adam":
 			rule = optim.NewAdam(0, &optim.AdamOptions{Betas: betas, Eps: &c.Eps, BiasCorrection: c.BiasCorrection}).Flat()
+		case "muon":
+			rule = optim.NewMuon(0, &optim.MuonOptions{Momentum: &c.MuonMomentum, WeightDecay: &c.MuonDecay, Nesterov: &c.MuonNesterov, Steps: &c.MuonSteps}).Flat()
 		default:
 			rule = optim.NewSGD(0, &optim.SGDOptions{Momentum: c.Momentum}).Flat()
 		}

@@ -292,8 +292,18 @@ func TestOptimizerSettings(t *testing.T) {
 		_, err := c.optimizer()
 		require.EqualError(t, err, want)
 	}
-	c := Config{Optimizer: "sgd", Momentum: 0.5}
-	rule, err := c.optimizer()
+	muon := DefaultConfig("")
+	muon.Optimizer, muon.MuonSteps = "muon", -1
+	_, err := muon.optimizer()
+	require.EqualError(t, err, "train: optimizer muon: -1 Newton-Schulz steps, want 0 to 100")
+	for name, slots := range map[string]int{"sgd": 1, "muon": 1, "adam": 2, "adamw": 2} {
+		c := DefaultConfig("")
+		c.Optimizer = name
+		rule, err := c.optimizer()
+		require.NoError(t, err)
+		require.Equal(t, slots, rule.FlatSlots(), name)
+	}
+	cfg, _, err := Resolve(settingsFile(t, "optimizer: muon\noptimizer_config: {adam: {eps: 1}, muon: {momentum: 0.9, nesterov: false, ns_steps: 3, weight_decay: 0.1}}"), nil)
 	require.NoError(t, err)
-	require.Equal(t, 1, rule.FlatSlots())
+	require.Equal(t, []any{"muon", 0.9, false, 3, 0.1, 1e-8}, []any{cfg.Optimizer, cfg.MuonMomentum, cfg.MuonNesterov, cfg.MuonSteps, cfg.MuonDecay, cfg.Eps})
 }

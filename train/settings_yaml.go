@@ -81,10 +81,7 @@ func groupNames() map[string]bool {
 			}
 		}
 	}
-	// Optimizers of mlx-lm's defaults that have no options here.
-	for _, n := range []string{"muon", "adafactor"} {
-		groups["optimizer_config."+n] = true
-	}
+	groups["optimizer_config.adafactor"] = true // of mlx-lm's defaults, without options here
 	return groups
 }
 

@@ -252,7 +252,7 @@ func (s *Stepper) updateGraph(in []*graph.Array) []*graph.Array {
 		graph.SliceAxis(hyper, 0, kernels.HyperGradScale+1, kernels.HyperSize),
 	}, 0)
 	slots := in[2 : 2+s.opt.Optimizer.FlatSlots()]
-	outs := s.opt.Optimizer.ApplyFlat(g, p, slots, scaled, s.set.Decay, s.low.DType())
+	outs := s.opt.Optimizer.ApplyFlat(g, p, slots, scaled, s.set.layout(), s.low.DType())
 	return append(outs, norm)
 }
 

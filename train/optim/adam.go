@@ -57,7 +57,7 @@ func (r adam) Apply(g, p *graph.Array, s Slots, at *Moment) *graph.Array {
 		return p
 	}
 	hyper := at.once("hyper", func() *graph.Array { return graph.Hyper(at.LearningRate, at.Step, r.AdamWOptions) })
-	next := r.ApplyFlat(g, p, []*graph.Array{s["m"], s["v"]}, hyper, p.Size(), metal.Float32)
+	next := r.ApplyFlat(g, p, []*graph.Array{s["m"], s["v"]}, hyper, Layout{Decay: p.Size()}, metal.Float32)
 	s["m"], s["v"] = next[1], next[2]
 	return next[0]
 }

@@ -78,7 +78,9 @@ type muon struct{ graph.MuonOptions }
 // optimizers.Muon.
 func NewMuon[R Rate](lr R, opt *MuonOptions) *Optimizer {
 	o := options(opt)
-	return made("optim.NewMuon", lr, muon{graph.MuonOptions{Momentum: or(o.Momentum, 0.95), WeightDecay: or(o.WeightDecay, 0.01), Nesterov: or(o.Nesterov, true), Steps: or(o.Steps, 5)}})
+	steps := or(o.Steps, 5)
+	graph.Check(steps >= 0 && steps <= 100, "optim.NewMuon", "%d Newton-Schulz steps, want 0 to 100", steps)
+	return made("optim.NewMuon", lr, muon{graph.MuonOptions{Momentum: or(o.Momentum, 0.95), WeightDecay: or(o.WeightDecay, 0.01), Nesterov: or(o.Nesterov, true), Steps: steps}})
 }
 
 func (muon) Init(p *graph.Array) Slots { return zeros(p, "v") }

@@ -330,6 +330,35 @@ func hyperOf(lr float64, count int, o kernels.AdamWOptions) *graph.Array {
 	return graph.FromSlice(h[:])
 }
 
+// One flat array is updated as its parameters are one by one.
+func TestFlatFollowsTheTree(t *testing.T) {
+	flatten := func(m *model) *graph.Array {
+		b := m.Layers[0]
+		return graph.Concatenate([]*graph.Array{graph.Reshape(b.Weight, -1), graph.Reshape(b.Bias, -1), graph.Reshape(b.Filter, -1)}, 0)
+	}
+	in := optim.Layout{Tensors: []optim.Tensor{{Offset: 0, Shape: []int{4, 6}}, {Offset: 24, Shape: []int{4}}, {Offset: 28, Shape: []int{6, 2, 2}}}, Decay: 52}
+	for name, make := range kinds {
+		opt, ok := make().(*optim.Optimizer)
+		if !ok || opt.Flat() == nil {
+			require.Contains(t, []string{"multi", "adafactor", "adafactor warmup", "adafactor rate"}, name)
+			continue
+		}
+		rule, m := opt.Flat(), parameters(metal.Float32)
+		p := flatten(m)
+		slots := []*graph.Array{graph.ZerosLike(p), graph.ZerosLike(p)}[:rule.FlatSlots()]
+		var rounded *graph.Array
+		for i := range 3 {
+			opt.Update(m, gradients(i, metal.Float32))
+			hyper := rule.Hyper(floats(t, opt.LearningRate)[0], i+1, 0.5)
+			next := rule.ApplyFlat(graph.Multiply(flatten(gradients(i, metal.Float32)), 2), p, slots, graph.FromSlice(hyper[:]), in, metal.BFloat16)
+			require.Len(t, next, 2+len(slots))
+			p, slots, rounded = next[0], next[1:1+len(slots)], next[1+len(slots)]
+		}
+		require.InDeltaSlice(t, floats(t, flatten(m)), floats(t, p), 2e-6, name)
+		require.Equal(t, floats(t, graph.AsType(p, metal.BFloat16)), floats(t, rounded), name)
+	}
+}
+
 // A module's frozen parameters stay, and a rate that was set ends a schedule.
 func TestUpdateOfModule(t *testing.T) {
 	l := nn.NewLinear(2, 1, true)
@@ -387,6 +416,7 @@ func TestMistakes(t *testing.T) {
 		"optim.NewRMSprop: alpha is -1, want at least 0":                                  func() { optim.NewRMSprop(1, &optim.RMSpropOptions{Alpha: new(-1.0)}) },
 		"optim.NewAdaDelta: rho is -1, want at least 0":                                   func() { optim.NewAdaDelta(1, &optim.AdaDeltaOptions{Rho: new(-1.0)}) },
 		"optim.NewAdafactor: the learning rate is 0, want a positive one":                 func() { optim.NewAdafactor(0, &optim.AdafactorOptions{RelativeStep: new(false)}) },
+		"optim.NewMuon: 101 Newton-Schulz steps, want 0 to 100":                           func() { optim.NewMuon(1, &optim.MuonOptions{Steps: new(101)}) },
 		"optim.NewMultiOptimizer: 0 filters for 2 optimizers, want one less":              func() { optim.NewMultiOptimizer([]*optim.Optimizer{opt, opt}) },
 		"optim.StepDecay: size is 0, want at least 1":                                     func() { optim.StepDecay(1, 1, 0) },
 		"optim.CosineDecay: steps is -1, want at least 1":                                 func() { optim.CosineDecay(1, -1, 0) },

@@ -71,7 +71,7 @@ func (r sgd) Apply(g, p *graph.Array, s Slots, at *Moment) *graph.Array {
 		return p
 	}
 	hyper := at.once("hyper", func() *graph.Array { return graph.Hyper(at.LearningRate, at.Step, kernels.AdamWOptions{}) })
-	next := r.ApplyFlat(g, p, []*graph.Array{s["v"]}, hyper, 0, metal.Float32)
+	next := r.ApplyFlat(g, p, []*graph.Array{s["v"]}, hyper, Layout{}, metal.Float32)
 	s["v"] = next[1]
 	return next[0]
 }
