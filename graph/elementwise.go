@@ -35,6 +35,9 @@ func RoundTo(a *Array, decimals int) *Array {
 	return AsType(AsType(Round(r), metal.Int64), a.dtype) // wraps
 }
 
+// Positive is a itself: arrays do not change. Mirrors mx.positive.
+func Positive(a any) *Array { return asArray("Positive", a) }
+
 // Degrees turns radians into degrees. Mirrors mx.degrees.
 func Degrees(a *Array) *Array {
 	present("Degrees", a)

@@ -82,6 +82,10 @@ func shapeRules() {
 		r.want(slices.Equal(window.shape, in[0].shape), "SliceGrad", "a window of %v in %v", in[0], t)
 		return apply1(op, t.shape, in[0].dtype, in[0])
 	})
+	redoable("Depends", func(op dependent, r *redone) []*Array {
+		r.want(op.inputs > 0 && op.inputs <= len(r.in), "Depends", "%d of %d operands", op.inputs, len(r.in))
+		return Depends(r.in[:op.inputs], r.in[op.inputs:])
+	})
 	redoable("Concatenate", func(op concatenate, r *redone) []*Array { return []*Array{Concatenate(r.in, op.axis)} })
 }
 

@@ -60,6 +60,9 @@ func operandCases(t testing.TB) []gradCase {
 		{"linear cross-entropy of targets", in(x, graphtest.Rand(9, -1, 1, 5, 4), ints(4, -1, 0)), func(in arrays) arrays {
 			return arrays{graph.LinearCrossEntropy(in[0], in[1], in[2])}
 		}},
+		{"what depends on more", in(x, rnd(-1, 1, 3, 4)), f2(func(a, b *graph.Array) *graph.Array {
+			return graph.Multiply(graph.Depends(in(a), in(graph.Exp(b)))[0], b)
+		})},
 		{"take of indices", in(x, ids), f2(func(a, b *graph.Array) *graph.Array { return graph.Take(a, b, 0) })},
 		{"take of columns", in(x, ids), f2(func(a, b *graph.Array) *graph.Array { return graph.Take(a, b, 1) })},
 		{"take along indices", in(x, ids), f2(func(a, b *graph.Array) *graph.Array {
