@@ -62,9 +62,17 @@ func (r *run) lending(f func(l *list) error) (err error) {
 // barriers repeats what would go wrong now and then without them: dispatches that
 // need one another, and kernels whose threads do.
 func (r *run) barriers(ctx context.Context) error {
-	r.text.section("Barriers under repetition")
+	r.text.section("Repetitions: barriers, memory of the host, kernels from source")
 	if err := r.repeat(ctx, "300 dispatches that need one another", r.dependent); err != nil {
 		return err
+	}
+	if err := r.repeat(ctx, "memory of the host, wrapped from any byte on", r.wrapped); err != nil {
+		return err
+	}
+	if r.report.device == "metal" { // the software device would need a compiler
+		if err := r.repeat(ctx, "a kernel compiled from source", r.fromSource); err != nil {
+			return err
+		}
 	}
 	for _, name := range []string{"gemm/nt/f32", "quant_matmul/nt_affine4_g64/f32", "reduce/Sum/f32", "rms_norm/f32", "rms_norm_vjp/f32", "scan/CumSum/f32",
 		"sdpa/causal/f32", "sdpa_vjp/causal/f32", "softmax/f32", "sort/f32"} {

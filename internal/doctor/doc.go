@@ -1,6 +1,6 @@
 // Package doctor examines a device: it runs the whole table of kernel cases on it
 // against the float64 references (package kerneltest), looks whether barriers hold
-// when work is repeated, and measures a matrix product and memory. On an Apple GPU
+// when work is repeated, tries wrapped memory and kernels from source, and measures a matrix product and memory. On an Apple GPU
 // the software device runs each case too, so that a fault can be told from one of
 // the kernel's text.
 //

@@ -203,7 +203,7 @@ func (t *text) failure(f Failure) {
 }
 
 func (t *text) barrier(b Barrier) {
-	result := "the same each time"
+	result := "right each time"
 	if b.Error != "" {
 		result = "FAIL: " + b.Error
 	}
