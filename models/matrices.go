@@ -51,12 +51,12 @@ func (m Matrix) Dims() (out, in int) {
 	return m.embedding.Dims()
 }
 
-// Dense is the weight [out,in] in dtype dt, unpacked if it is quantised.
-func (m Matrix) Dense(dt metal.DType) *graph.Array {
+// rows is rows [first,end) of the weight in dtype dt, unpacked if it is quantised.
+func (m Matrix) rows(dt metal.DType, first, end int) *graph.Array {
 	if m.linear != nil {
-		return m.linear.Dense(dt)
+		return m.linear.DenseRows(dt, first, end)
 	}
-	return m.embedding.Dense(dt)
+	return m.embedding.DenseRows(dt, first, end)
 }
 
 // format is how the weight is quantised; nil: not.

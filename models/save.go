@@ -22,10 +22,10 @@ type SaveOptions struct {
 	// Format is how the weight [out,in] of a layer, one of floats, is to be
 	// quantised; nil, or a nil result, leaves it as it is.
 	Format func(layer string, out, in int) *graph.Quantization
-	// Merged is what takes the place of a layer's weight, float32 [out,in], and by
-	// what it differs; nil function or weight: nothing does. A quantised weight is
-	// quantised again in its format.
-	Merged        func(*nn.Linear) (weight, update *graph.Array)
+	// Merged makes rows [first,end) of what takes the place of a layer's weight,
+	// float32 [rows,in], and that by which it differs; nil, or a nil result: nothing
+	// does. A quantised weight is quantised again in its format.
+	Merged        func(*nn.Linear) func(first, end int) (weight, update *graph.Array)
 	MaxShardBytes int64 // 0: weights.DefaultShardBytes
 }
 
@@ -103,7 +103,7 @@ func (s *saver) list() {
 		if m, ok := byWeight[p]; ok {
 			s.matrix(m)
 		} else if !part[p] {
-			s.floats(p.Name, p.Shape, func() *graph.Array { return p.Array }, p.Array.DType())
+			s.floats(p)
 		}
 	}
 }
@@ -121,15 +121,14 @@ func (s *saver) plain(name string, shape []int, dt metal.DType, data func() ([]b
 	s.tensors = append(s.tensors, weights.Lazy{Name: name, DType: dt, Shape: shape, Data: data})
 }
 
-// floats adds a tensor whose elements value makes.
-func (s *saver) floats(name string, shape []int, value func() *graph.Array, dt metal.DType) {
-	dt = s.dtype(dt)
-	n := int64(1)
-	for _, d := range shape {
+// floats adds a tensor that is no matrix.
+func (s *saver) floats(p *nn.Param) {
+	dt, n := s.dtype(p.Array.DType()), int64(1)
+	for _, d := range p.Shape {
 		n *= int64(d)
 	}
 	s.report.Parameters += n
-	s.plain(name, shape, dt, func() ([]byte, error) { return s.bytes(graph.AsType(value(), dt)) })
+	s.plain(p.Name, p.Shape, dt, func() ([]byte, error) { return s.bytes(graph.AsType(p.Array, dt)) })
 }
 
 // bytes evaluates a.
@@ -149,34 +148,79 @@ func (s *saver) took(bytes int64) {
 	s.garbage += bytes
 }
 
+// sliceElements bounds the part of a matrix that is worked on at a time.
+var sliceElements = 4 << 20
+
+// source is a matrix that is read by rows: values, and what was added to them.
+type source struct {
+	Matrix
+	out, in int
+	rows    func(first, end int) (weight, update *graph.Array)
+}
+
+// each calls fn for slices of the rows. The pages of the files that were read are
+// given back after each.
+func (s *saver) each(m source, fn func(first, end int) error) error {
+	step := max(1, sliceElements/max(m.in, 1))
+	for first := 0; first < m.out; first += step {
+		if err := fn(first, min(first+step, m.out)); err != nil {
+			return err
+		}
+		if s.f.Files == nil {
+			continue
+		}
+		for _, name := range []string{".weight", ".scales", ".biases"} {
+			s.f.Files.Release(m.Name + name)
+		}
+	}
+	return nil
+}
+
 // matrix adds the tensors of a weight that may be quantised, now or then.
 func (s *saver) matrix(m Matrix) {
-	out, in := m.Dims()
-	var merged, update *graph.Array
+	from := source{Matrix: m}
+	from.out, from.in = m.Dims()
+	dt := s.dtype(m.dtype())
+	var merged func(first, end int) (weight, update *graph.Array)
 	if m.linear != nil && s.opt.Merged != nil {
-		merged, update = s.opt.Merged(m.linear)
+		merged = s.opt.Merged(m.linear)
 	}
-	value := func() *graph.Array { return m.Dense(s.dtype(m.dtype())) }
-	if merged != nil {
-		value = func() *graph.Array { return merged }
+	from.rows = merged
+	if merged == nil {
+		from.rows = func(first, end int) (weight, update *graph.Array) { return m.rows(dt, first, end), nil }
 	}
 	as := m.format()
 	switch {
 	case m.packed != nil && s.opt.Unpack:
 		as = nil
 	case m.packed == nil && s.opt.Format != nil:
-		as = s.opt.Format(m.Name, out, in)
+		as = s.opt.Format(m.Name, from.out, from.in)
 	case m.packed != nil && merged == nil:
 		s.repeat(m)
 		return
 	}
+	s.report.Parameters += int64(from.out) * int64(from.in)
 	if as == nil {
-		s.floats(m.Name+".weight", []int{out, in}, value, m.dtype())
+		s.dense(from, dt)
 		return
 	}
-	s.report.Parameters += int64(out) * int64(in)
 	s.report.Quantized++
-	s.quantized(&rounding{s: s, as: *as, value: value, update: update, dt: s.dtype(m.dtype())}, m.Name, out, in)
+	s.quantized(&rounding{s: s, as: *as, from: from, dt: dt})
+}
+
+// dense adds a matrix of floats.
+func (s *saver) dense(m source, dt metal.DType) {
+	s.plain(m.Name+".weight", []int{m.out, m.in}, dt, func() ([]byte, error) {
+		all := make([]byte, 0, m.out*m.in*dt.Size())
+		err := s.each(m, func(first, end int) error {
+			w, _ := m.rows(first, end)
+			s.took(4 * w.NBytes())
+			b, err := s.bytes(graph.AsType(w, dt))
+			all = append(all, b...)
+			return err
+		})
+		return all, err
+	})
 }
 
 // repeat adds a quantised weight as it is.
@@ -192,7 +236,8 @@ func (s *saver) repeat(m Matrix) {
 }
 
 // quantized adds words, scales and biases, which are made together.
-func (s *saver) quantized(r *rounding, name string, out, in int) {
+func (s *saver) quantized(r *rounding) {
+	name, out, in := r.from.Name, r.from.out, r.from.in
 	groups, scales := []int{out, in / r.as.GroupSize}, r.dt
 	if r.as.Mode != graph.QuantAffine {
 		scales = metal.Uint8
@@ -207,11 +252,10 @@ func (s *saver) quantized(r *rounding, name string, out, in int) {
 // rounding is a weight that is being quantised. A file has its pieces far apart,
 // by dtype: the first that is asked for makes all, and the others wait in a file.
 type rounding struct {
-	s      *saver
-	as     graph.Quantization
-	value  func() *graph.Array
-	update *graph.Array // nil: none
-	dt     metal.DType
+	s    *saver
+	as   graph.Quantization
+	from source
+	dt   metal.DType
 
 	made    bool
 	waiting [3][2]int64 // offset and size in the spill file
@@ -224,7 +268,8 @@ func (r *rounding) take(i int) ([]byte, error) {
 		_, err := r.s.spill.ReadAt(b, r.waiting[i][0])
 		return b, err
 	}
-	pieces, err := r.make()
+	var pieces [3][]byte
+	err := r.s.each(r.from, func(first, end int) error { return r.slice(first, end, &pieces) })
 	if err != nil {
 		return nil, err
 	}
@@ -243,12 +288,11 @@ func (r *rounding) take(i int) ([]byte, error) {
 	return pieces[i], nil
 }
 
-// make quantises the weight and notes what that changed.
-func (r *rounding) make() ([][]byte, error) {
-	value := r.value()
-	r.s.took(int64(value.Size()) * 12) // as stored, unpacked, and words
-	w := graph.AsType(value, r.dt)
-	words, scales, biases := graph.Quantize(w, r.as)
+// slice quantises rows, and notes what that changed.
+func (r *rounding) slice(first, end int, pieces *[3][]byte) error {
+	value, update := r.from.rows(first, end)
+	r.s.took(int64(value.Size()) * 16) // as stored, in float32, unpacked, and words
+	words, scales, biases := graph.Quantize(graph.AsType(value, r.dt), r.as)
 	wide := func(a *graph.Array) *graph.Array {
 		if a == nil || !a.DType().IsFloat() {
 			return a
@@ -256,45 +300,39 @@ func (r *rounding) make() ([][]byte, error) {
 		return graph.AsType(a, metal.Float32)
 	}
 	back := graph.Dequantize(words, wide(scales), wide(biases), r.as, metal.Float32)
-	off, norm := graph.SumSquares(graph.Subtract(back, wide(value))), graph.SumSquares(wide(value))
-	sums := []*graph.Array{off, norm}
-	if r.update != nil {
-		sums = append(sums, graph.SumSquares(r.update))
+	sums := []*graph.Array{graph.SumSquares(graph.Subtract(back, wide(value))), graph.SumSquares(wide(value))}
+	if update != nil {
+		sums = append(sums, graph.SumSquares(update))
 	}
 	all := []*graph.Array{words, scales}
 	if biases != nil {
 		all = append(all, biases)
 	}
 	if err := graph.Eval(r.s.ctx, slices.Concat(all, sums)...); err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.note(sums); err != nil {
-		return nil, err
-	}
-	var pieces [][]byte
-	for _, a := range all {
-		b, err := r.s.bytes(a)
+	for i, a := range all {
+		b, err := graph.Bytes(r.s.ctx, a)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		pieces = append(pieces, b)
+		pieces[i] = append(pieces[i], b...)
 	}
-	r.value, r.update = nil, nil
-	return pieces, nil
+	return r.s.note(sums)
 }
 
 // note adds to the sums behind the report.
-func (r *rounding) note(sums []*graph.Array) error {
+func (s *saver) note(sums []*graph.Array) error {
 	var v [3]float64
 	for i, a := range sums {
 		var err error
-		if v[i], err = graph.Item(r.s.ctx, a); err != nil {
+		if v[i], err = graph.Item(s.ctx, a); err != nil {
 			return err
 		}
 	}
-	r.s.off, r.s.norm = r.s.off+v[0], r.s.norm+v[1]
-	if r.update != nil {
-		r.s.offOf, r.s.update = r.s.offOf+v[0], r.s.update+v[2]
+	s.off, s.norm = s.off+v[0], s.norm+v[1]
+	if len(sums) == 3 {
+		s.offOf, s.update = s.offOf+v[0], s.update+v[2]
 	}
 	return nil
 }

@@ -105,15 +105,18 @@ func sameFolder(a, b string) (bool, error) {
 	return os.SameFile(x, y), nil
 }
 
-// merged is the weight of a layer with its adapter, and what that adds; nil for
-// one without.
-func merged(l *nn.Linear) (weight, update *graph.Array) {
+// merged is rows of the weight of a layer with its adapter, and what that adds;
+// nil for one without.
+func merged(l *nn.Linear) func(first, end int) (weight, update *graph.Array) {
 	r := l.LoRA
 	if r == nil {
-		return nil, nil
+		return nil
 	}
-	update = graph.Multiply(graph.Transpose(graph.Matmul(asFloat32(r.A.Array), asFloat32(r.B.Array))), r.Scale)
-	return graph.Add(l.Dense(metal.Float32), update), update
+	return func(first, end int) (weight, update *graph.Array) {
+		b := graph.SliceAxis(asFloat32(r.B.Array), 1, first, end)
+		update = graph.Multiply(graph.Transpose(graph.Matmul(asFloat32(r.A.Array), b)), r.Scale)
+		return graph.Add(l.DenseRows(metal.Float32, first, end), update), update
+	}
 }
 
 func asFloat32(a *graph.Array) *graph.Array { return graph.AsType(a, metal.Float32) }

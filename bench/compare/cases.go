@@ -60,6 +60,7 @@ type one struct {
 // rows are the data that a case needs.
 type rows struct {
 	config string // of tools/randmodel
+	bits   int    // quantised to that many; 0: as it is
 	length int    // tokens of the one row; 0: rows of skewed length
 	total  int    // tokens of all rows of skewed length
 }
@@ -161,5 +162,9 @@ func modelCases() []one {
 				rows: rows{config: config, length: 2048}, most: 5, unit: "tokens/s", sides: []side{ours, {name: "torch"}, {name: "mlx", once: true}}})
 		}
 	}
-	return all
+	for _, config := range []string{"smollm2-135m", "llama-3.2-1b"} { // four bits: what is read a token is a quarter
+		all = append(all, one{name: "generate/" + config + "/bf16/4bit", params: params{Kind: "generate", DType: "bf16", Prompt: 512, New: 32, Threads: 2},
+			rows: rows{config: config, bits: 4, length: 2048}, most: 5, unit: "tokens/s", sides: []side{ours}}) // MLX's CPU build takes minutes for the prompt
+	}
+	return append(all, one{name: "train/smollm2-135m/bf16/2048/4bit", params: train(2048, 16), rows: rows{config: "smollm2-135m", bits: 4, length: 2048}, most: 4, sides: []side{ours}})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/models"
 )
 
 // options are the command line.
@@ -108,6 +112,9 @@ func (c *one) prepare(cache string) error {
 			return fmt.Errorf("randmodel: %w", err)
 		}
 	}
+	if err := c.quantize(); err != nil {
+		return err
+	}
 	var info struct {
 		Vocab int `json:"vocab_size"`
 	}
@@ -120,6 +127,26 @@ func (c *one) prepare(cache string) error {
 	}
 	c.params.Data = filepath.Join(cache, "rows.jsonl")
 	return writeRows(c.params.Data, c.rows, info.Vocab)
+}
+
+// quantize makes the case's model one of few bits.
+func (c *one) quantize() error {
+	if c.rows.bits == 0 {
+		return nil
+	}
+	from := c.params.Model
+	c.params.Model = fmt.Sprintf("%s-%dbit", from, c.rows.bits)
+	if _, err := os.Stat(c.params.Model); err == nil {
+		return nil
+	}
+	rt, err := graph.NewRuntime("soft", 0)
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	graph.SetDefault(rt)
+	_, err = models.Quantize(context.Background(), rt, models.QuantizeOptions{Model: from, SavePath: c.params.Model, As: graph.Quantization{Bits: c.rows.bits}})
+	return err
 }
 
 // writeRows writes one row of random tokens, or conversations of skewed lengths

@@ -59,8 +59,11 @@ func (l *Linear) matrix() matrix { return matrix{l.Weight, l.Packed} }
 // Dims is the shape of the weight.
 func (l *Linear) Dims() (out, in int) { return l.matrix().dims() }
 
-// Dense is the weight [out,in] in dtype dt, unpacked if it is quantised.
-func (l *Linear) Dense(dt metal.DType) *graph.Array { return l.matrix().dense(dt) }
+// DenseRows is rows [first,end) of the weight [out,in] in dtype dt, unpacked if it
+// is quantised.
+func (l *Linear) DenseRows(dt metal.DType, first, end int) *graph.Array {
+	return l.matrix().denseRows(dt, first, end)
+}
 
 // CrossEntropy is the loss of each row of the layer's output, without a bias,
 // against targets: x [T,in], targets int32 [T], -1 for rows that do not count; it
@@ -143,8 +146,11 @@ func (e *Embedding) matrix() matrix { return matrix{e.Weight, e.Packed} }
 // Dims is the shape of the table.
 func (e *Embedding) Dims() (vocab, dim int) { return e.matrix().dims() }
 
-// Dense is the table [V,d] in dtype dt, unpacked if it is quantised.
-func (e *Embedding) Dense(dt metal.DType) *graph.Array { return e.matrix().dense(dt) }
+// DenseRows is rows [first,end) of the table [V,d] in dtype dt, unpacked if it is
+// quantised.
+func (e *Embedding) DenseRows(dt metal.DType, first, end int) *graph.Array {
+	return e.matrix().denseRows(dt, first, end)
+}
 
 // CrossEntropy is the loss of each row of AsLinear: see Linear.CrossEntropy.
 func (e *Embedding) CrossEntropy(x, targets *graph.Array) *graph.Array {

@@ -79,15 +79,26 @@ func (m matrix) rows(ids *graph.Array) *graph.Array {
 
 // dense is the matrix in dtype dt, unpacked there if it is packed.
 func (m matrix) dense(dt metal.DType) *graph.Array {
+	return m.denseRows(dt, 0, m.weight.Shape[0])
+}
+
+// denseRows is rows [first, end) of dense; nothing else is unpacked.
+func (m matrix) denseRows(dt metal.DType, first, end int) *graph.Array {
+	some := func(p *Param) *graph.Array {
+		if p == nil {
+			return nil
+		}
+		return graph.SliceAxis(p.array(), 0, first, end)
+	}
 	p := m.packed
 	if p == nil {
-		return graph.AsType(m.weight.array(), dt)
+		return graph.AsType(some(m.weight), dt)
 	}
-	scales, biases := p.Scales.array(), p.Biases.array()
+	scales, biases := some(p.Scales), some(p.Biases)
 	if biases != nil {
 		scales, biases = graph.AsType(scales, dt), graph.AsType(biases, dt)
 	}
-	return graph.Dequantize(m.weight.array(), scales, biases, p.As, dt)
+	return graph.Dequantize(some(m.weight), scales, biases, p.As, dt)
 }
 
 // crossEntropy is the loss of the rows of x@mᵀ against targets.

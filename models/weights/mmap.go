@@ -17,6 +17,14 @@ func mapFile(f *os.File, size int64) ([]byte, error) {
 // unmapFile ends a mapping of mapFile.
 func unmapFile(data []byte) error { return unix.Munmap(data) }
 
+// Release lets the system take back the memory of a tensor that lies in a mapped
+// file: it is read again when it is used. Other tensors are left alone.
+func (s *Set) Release(name string) {
+	if t, ok := s.byKey[name]; ok {
+		dropPages(t.Data)
+	}
+}
+
 // dropPages lets the system take back the pages that lie wholly in a part of a
 // mapping; they are read from the file again when they are used. Only for parts
 // of mapFile's mappings: other memory would become zero.
