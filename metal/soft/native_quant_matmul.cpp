@@ -157,12 +157,14 @@ template <class T, int F, int KIND> void quant_many(const ft_launch* l, int64_t 
 // Rows of W whose dot products with M rows of x are made at once.
 template <int M> constexpr int dots_at_once = M == 1 ? 4 : 2;
 
-// dots writes the products of M rows of x with R rows of W, bytes apart, whose
-// scales lie apart apart: sums over groups of scale * (x . codes).
-template <int F, int V, int M, int R>
-FT_OP void dots(const float* x, int64_t ldx, const uint8_t* w, int64_t bytes, int64_t k, int64_t group, const float* s, int64_t apart, float* out,
-                int64_t width) {
+// dots writes the products of M rows of x with R rows of W, bytes apart: sums over
+// groups of scale * (x . codes) + bias * (sum of x), the latter if BIASED. Scales and
+// biases of a row are as many as sums of x.
+template <int F, int V, int M, int R, bool BIASED>
+FT_OP void dots(const float* x, const float* sums, int64_t k, int64_t group, const uint8_t* w, const float* s, const float* b, float* out, int64_t width) {
+  const int64_t bytes = k * bits_in<F> / 8, groups = k / group;
   vf c[M][R] = {};
+  float rest[M][R] = {};
   for (int64_t e = 0, g = 0; e < k; e += group, g++) {
     vf a[M][R] = {};
     for (int64_t i = e; i < e + group; i += V * lanes)
@@ -170,47 +172,43 @@ FT_OP void dots(const float* x, int64_t ldx, const uint8_t* w, int64_t bytes, in
         vf v[V];
         unpack_step<F, V>(w + r * bytes, i, v);
         FT_UNROLL for (int m = 0; m < M; m++) {
-          FT_UNROLL for (int q = 0; q < V; q++) a[m][r] += load(x + m * ldx + i + q * lanes) * v[q];
+          FT_UNROLL for (int q = 0; q < V; q++) a[m][r] += load(x + m * k + i + q * lanes) * v[q];
         }
       }
     FT_UNROLL for (int m = 0; m < M; m++) {
-      FT_UNROLL for (int r = 0; r < R; r++) c[m][r] += a[m][r] * s[r * apart + g];
+      FT_UNROLL for (int r = 0; r < R; r++) {
+        c[m][r] += a[m][r] * s[r * groups + g];
+        if (BIASED) rest[m][r] += sums[m * groups + g] * b[r * groups + g];
+      }
     }
   }
   FT_UNROLL for (int m = 0; m < M; m++) {
-    FT_UNROLL for (int r = 0; r < R; r++) out[m * width + r] = sum(c[m][r]);
+    FT_UNROLL for (int r = 0; r < R; r++) out[m * width + r] = sum(c[m][r]) + rest[m][r];
   }
 }
 
 // FewRows is what products of few rows have besides W: x, as floats in the order of
-// steps, sums of x over groups, and room for scales and biases.
+// steps, sums of x over groups, and room for the scales and biases of scaled rows.
+constexpr int64_t scaled_rows = 16;
 struct FewRows {
   float *x, *sums, *s, *b, *out;
   int64_t k, groups, group, width;  // width of out
 };
 
-// dots_of is dots for n rows of W, with their biases.
+// dots_of is dots for n rows of W.
 template <class T, int F, int V, int KIND, int M> void dots_of(const Scales<T, KIND>& of, int64_t first, const FewRows& f, int64_t m0, const uint8_t* w, int64_t n) {
   constexpr int R = dots_at_once<M>;
   const int64_t bytes = f.k * bits_in<F> / 8;
   const float *x = f.x + m0 * f.k, *sums = f.sums + m0 * f.groups;
-  float* out = f.out + m0 * f.width;
-  for (int64_t j = 0; j < n; j += R) {
-    const int64_t here = smaller(n - j, R);
-    of.to(first + j * f.groups, here * f.groups, f.s, f.b);
-    const uint8_t* p = w + j * bytes;
-    if (here == R)
-      dots<F, V, M, R>(x, f.k, p, bytes, f.k, f.group, f.s, f.groups, out + j, f.width);
-    else
-      for (int64_t r = 0; r < here; r++) dots<F, V, M, 1>(x, f.k, p + r * bytes, bytes, f.k, f.group, f.s + r * f.groups, f.groups, out + j + r, f.width);
-    if constexpr (KIND == 0) {
-      for (int64_t r = 0; r < here; r++)
-        for (int m = 0; m < M; m++) {
-          vf c = {};
-          each(f.groups, [&](int64_t g, auto k) { c += load(sums + m * f.groups + g, k) * load(f.b + r * f.groups + g, k); });
-          out[m * f.width + j + r] += sum(c);
-        }
-    }
+  for (int64_t j0 = 0; j0 < n; j0 += scaled_rows) {
+    const int64_t some = smaller(n - j0, scaled_rows);
+    of.to(first + j0 * f.groups, some * f.groups, f.s, f.b);
+    float* out = f.out + m0 * f.width + j0;
+    int64_t j = 0;
+    for (; j + R <= some; j += R)
+      dots<F, V, M, R, KIND == 0>(x, sums, f.k, f.group, w + (j0 + j) * bytes, f.s + j * f.groups, f.b + j * f.groups, out + j, f.width);
+    for (; j < some; j++)
+      dots<F, V, M, 1, KIND == 0>(x, sums, f.k, f.group, w + (j0 + j) * bytes, f.s + j * f.groups, f.b + j * f.groups, out + j, f.width);
   }
 }
 
@@ -250,9 +248,9 @@ template <class T, int F, int KIND> void quant_dots(const ft_launch* l, int64_t 
   const QuantPlan p = plan_few<F>(l);
   FewRows f;
   f.k = a.k, f.group = a.group, f.groups = a.k / a.group, f.width = p.cols;
-  f.x = static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(int64_t(a.m) * (f.k + p.cols + f.groups) + 8 * f.groups)));
+  f.x = static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(int64_t(a.m) * (f.k + p.cols + f.groups) + 2 * scaled_rows * f.groups)));
   f.out = f.x + int64_t(a.m) * f.k, f.sums = f.out + int64_t(a.m) * p.cols;
-  f.s = f.sums + int64_t(a.m) * f.groups, f.b = f.s + 4 * f.groups;
+  f.s = f.sums + int64_t(a.m) * f.groups, f.b = f.s + scaled_rows * f.groups;
   for (int64_t at = begin; at < end; at++) {
     if constexpr (bits_in<F> == 4) {
       if (paired<F>(a.group)) {
