@@ -82,15 +82,17 @@ Plan plan_tiles(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t wor
   return best;
 }
 
-// A piece of a skinny product reads this many bytes of B or more: what it does
-// with A first is little beside it. Where the rows of B are contiguous, long
-// pieces of them are read.
-constexpr int64_t skinny_bytes = 1 << 18;
+// A piece of a skinny product reads about this many bytes of B or more: what it
+// does with A first is little beside it. But no worker is left without a piece that
+// is worth waking for. Where the rows of B are contiguous, long pieces of them are
+// read.
+constexpr int64_t skinny_bytes = 1 << 18, skinny_least = 1 << 15;
 
 Plan plan_skinny(const GemmJob& g, const GemmIsa* isa, GemmTypes types, int64_t batch, int64_t workers) {
-  const int64_t unit = g.b.row == 1 ? 64 : 1024, bytes = g.n * (g.k + g.r) * element(types, false);
-  const int64_t wanted = smaller(ceil_div(8 * workers, batch), bytes / skinny_bytes);
-  return Plan{isa, true, 1, smaller(wanted > 1 ? wanted : 1, ceil_div(g.n, unit)), unit};
+  const int64_t unit = g.b.row == 1 ? 16 : 1024, bytes = g.n * (g.k + g.r) * element(types, false);
+  const int64_t each = ceil_div(larger(bytes / skinny_bytes, smaller(workers, bytes / skinny_least)), workers) * workers;
+  const int64_t wanted = bytes < skinny_least ? 1 : smaller(ceil_div(8 * workers, batch), each);
+  return Plan{isa, true, 1, smaller(wanted, ceil_div(g.n, unit)), unit};
 }
 
 Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {

@@ -23,7 +23,8 @@ void rows_of(const Matrix<const void*>& src, int64_t m, int64_t k, int64_t steps
     for (int64_t q = 0; q < k; q += W * P::step) {
       T some[W * P::step] = {};
       const int64_t left = k - q < W * P::step ? k - q : W * P::step;
-      for (int64_t e = 0; e < left; e++) some[e] = p[(q + e) * src.col];
+      if (src.col == 1) memcpy(some, p + q, size_t(left) * sizeof(T));
+      else for (int64_t e = 0; e < left; e++) some[e] = p[(q + e) * src.col];
       store(x + q / P::step, P::along_k(some, W * P::step));
     }
   }
@@ -38,7 +39,7 @@ FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t 
     vf y[N];
     FT_UNROLL for (int j = 0; j < N; j++) {
       y[j] = P::along_k(b + j * row + q, W * P::step);
-      __builtin_prefetch(b + (j + N) * row + q, 0, 2);
+      __builtin_prefetch(b + (j + 3 * N) * row + q, 0, 2);
     }
     FT_UNROLL for (int i = 0; i < M; i++) {
       const vf xi = load(x + i * steps + q / P::step);

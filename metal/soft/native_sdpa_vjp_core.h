@@ -85,28 +85,41 @@ void write_keys(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int
 // values, Form::Queries queries and their cotangents, and Form::Pair makes the
 // gradient's terms of one tile of both.
 
-// A key head with all its query heads.
+// How many keys a head is done with at a time: their sums stay in the second level
+// cache, and a tile of queries is read once for all of them.
+constexpr int64_t KB = 4 * KT;
+
+// A key head with all its query heads, whose sums dq are [query_tiles][dim][QT].
 template <class Form>
 void whole_head(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, ft_worker* w) {
   typedef typename Form::Element T;
-  const int64_t all = z.a->tk * z.ld;
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(Form::room(z, z.a->tk) + 2 * all + 2 * QT * z.ld)))};
-  float *dk = arena.take(all), *dv = arena.take(all), *dq = arena.take(QT * z.ld), *rows = arena.take(QT * z.ld);
-  typename Form::Keys keys(z, z.a->tk, arena);
+  const int64_t some = smaller(KB, z.a->tk), tiles = z.heads * z.query_tiles, each = z.dim * QT;
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(Form::room(z, some) + 2 * some * z.ld + tiles * each + QT * z.ld)))};
+  float *dk = arena.take(some * z.ld), *dv = arena.take(some * z.ld), *dq = arena.take(tiles * each), *rows = arena.take(QT * z.ld);
+  typename Form::Keys keys(z, some, arena);
   typename Form::Queries x(z, arena);
   typename Form::Pair pair(z, arena);
-  keys.read(z, l, b, kv, 0, z.a->tk);
-  clear(dk, all);
-  clear(dv, all);
-  for (int64_t head = kv * z.heads; head < (kv + 1) * z.heads; head++)
-    for (int64_t tile = 0; tile < z.query_tiles; tile++) {
-      const Tile t = with_queries(z, tile_of(l, b, SEG_Q), tile);
-      x.read(z, l, b, head, t);
-      clear(dq, z.dim * QT);
-      each_tile(z, t, [&](const Tile& t) { pair.add(z, t, x, keys, t.k, dq, dk + t.k * z.ld, dv + t.k * z.ld); });
-      write_dq<T>(z, l, b, head, t, dq, rows);
+  clear(dq, tiles * each);
+  for (int64_t from = 0; from < int64_t(z.a->tk); from += KB) {
+    const int64_t n = smaller(KB, z.a->tk - from);
+    keys.read(z, l, b, kv, from, n);
+    clear(dk, n * z.ld);
+    clear(dv, n * z.ld);
+    for (int64_t i = 0; i < tiles; i++) {
+      Tile t = with_queries(z, tile_of(l, b, SEG_Q), i % z.query_tiles);
+      bool read = false;
+      for (int64_t first = from; first < from + n; first += KT) {
+        if (!meet(z, t, first)) continue;
+        if (!read) x.read(z, l, b, kv * z.heads + i / z.query_tiles, t);
+        read = true;
+        const int64_t at = t.k - from;
+        pair.add(z, t, x, keys, at, dq + i * each, dk + at * z.ld, dv + at * z.ld);
+      }
     }
-  write_keys<T>(z, l, b, kv, 0, z.a->tk, dk, dv);
+    write_keys<T>(z, l, b, kv, from, n, dk, dv);
+  }
+  for (int64_t i = 0; i < tiles; i++)
+    write_dq<T>(z, l, b, kv * z.heads + i / z.query_tiles, with_queries(z, tile_of(l, b, SEG_Q), i % z.query_tiles), dq + i * each, rows);
 }
 
 // dK and dV of a tile of keys.

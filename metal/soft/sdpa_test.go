@@ -28,7 +28,7 @@ func (l *launches) Scratch(bytes int64) metal.View { return view(l.t, l.dev, mak
 // has the last one done by tiles, and with equal operands in every batch row the
 // results must have equal bits.
 func TestSDPAVJPDivision(t *testing.T) {
-	for _, c := range []struct{ h, tq, tk, d int }{{3, 200, 200, 64}, {1, 70, 150, 72}, {2, 130, 33, 32}, {1, 61, 201, 8}} {
+	for _, c := range []struct{ h, tq, tk, d int }{{3, 200, 200, 64}, {1, 70, 150, 72}, {2, 130, 33, 32}, {1, 61, 201, 8}, {2, 100, 1100, 16}} {
 		t.Run(fmt.Sprint("f32", c), func(t *testing.T) {
 			vjpDivision(t, metal.Float32, func(x float64) float32 { return float32(x) }, c.h, c.tq, c.tk, c.d)
 		})
