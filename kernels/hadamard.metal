@@ -58,9 +58,8 @@ template <typename T, typename U>
 }
 
 // clang-format off
-#define instantiate_hadamard(n, T, U) \
-  instantiate_kernel("hadamard_" #n, hadamard, T, U) \
-  instantiate_kernel("hadamard_mix_" #n, hadamard_mix, T, U)
+#define instantiate_hadamard(n, T, U) instantiate_kernel("hadamard_" #n, hadamard, T, U)
+#define instantiate_hadamard_mix(n, T, U) instantiate_kernel("hadamard_mix_" #n, hadamard_mix, T, U)
 instantiate_hadamard(f32_f32, float, float)
 instantiate_hadamard(f16_f16, half, half)
 instantiate_hadamard(bf16_bf16, bfloat, bfloat)
@@ -68,4 +67,9 @@ instantiate_hadamard(f16_f32, half, float)
 instantiate_hadamard(bf16_f32, bfloat, float)
 instantiate_hadamard(f32_f16, float, half)
 instantiate_hadamard(f32_bf16, float, bfloat)
+instantiate_hadamard_mix(f32_f32, float, float)
+instantiate_hadamard_mix(f16_f16, half, half)
+instantiate_hadamard_mix(bf16_bf16, bfloat, bfloat)
+instantiate_hadamard_mix(f32_f16, float, half)
+instantiate_hadamard_mix(f32_bf16, float, bfloat)
 // clang-format on

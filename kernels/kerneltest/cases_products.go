@@ -35,7 +35,7 @@ func hadamardCase(variant string, dims [][]int, transposed bool) Case {
 
 var _ = add(hadamardCase("", [][]int{{3, 1}, {5, 2}, {33, 16}, {3, 64}, {1, 512}, {2, 1024}, {2, 12}, {3, 40}, {1, 56}, {2, 192}, {0, 8}}, false),
 	hadamardCase("/transposed", [][]int{{2, 20}, {1, 112}, {3, 28}}, true),
-	Case{Op: "hadamard/long", DTypes: floats[:1], Dims: [][]int{{1, 8192}}, Fills: []Fill{Uniform}, Make: hadamardCase("", nil, false).Make})
+	Case{Op: "hadamard/long", DTypes: floats, Dims: [][]int{{1, 8192}}, Fills: []Fill{Uniform}, Make: hadamardCase("", nil, false).Make})
 
 // blockMaskDims are [batch, rows, cols, block]; edges cut blocks.
 var blockMaskDims = [][]int{{1, 32, 32, 32}, {2, 33, 70, 32}, {3, 5, 64, 64}, {0, 4, 4, 32}}
