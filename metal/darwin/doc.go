@@ -14,15 +14,15 @@
 // display watchdog to care (chips.go).
 //
 // Files: device.go (memory), driver.go and driver.m (the native half), send.go
-// (messages through darwinkit), source.go, custom.go,
+// (messages to darwinkit's objects), source.go, custom.go,
 // library.go and archive.go (kernels),
 // prepare.go and hazards.go (packing), program.go (runs and their errors),
 // chips.go (rates of GPUs).
 //
 // darwinkit v0.5.0 has defects that shape this package. Its methods that take
-// protocol objects panic, the blocks it makes crash on Go 1.25 and later, and
-// calls with fewer than three arguments leave libffi a pointer into a Go stack
-// that may move. So messages go through send, and no block is Go's.
+// protocol objects panic, the blocks it makes crash on Go 1.25 and later, and its
+// Call hands libffi memory that Go may move or free while C uses it (send tells).
+// So messages go through send, which has no libffi, and no block is Go's.
 //
 // Elsewhere than on macOS the package is empty, unless the build tag metalfake is
 // set: then it runs against metal/darwin/fake on GNUstep. docs/apple.md says

@@ -130,3 +130,9 @@ func release(object unsafe.Pointer)            { C.ftm_release(object) }
 func bufferOver(device, memory unsafe.Pointer, n int64) unsafe.Pointer {
 	return C.ftm_buffer_over(device, memory, C.uint64_t(n))
 }
+
+// sendWords is ftm_send. The words may be addresses: what they point to has to be
+// kept alive by the caller, and not on a Go stack.
+func sendWords(to, selector unsafe.Pointer, w [4]uint64) uint64 {
+	return uint64(C.ftm_send(to, selector, C.uint64_t(w[0]), C.uint64_t(w[1]), C.uint64_t(w[2]), C.uint64_t(w[3])))
+}

@@ -40,6 +40,10 @@ void* ftm_buffer_over(void* device, void* memory, uint64_t length);
 void* ftm_contents(void* buffer);
 void ftm_release(void* object);
 
+// ftm_send sends a message whose arguments and result are pointers or integers,
+// and returns what the method leaves in the register of its result.
+uint64_t ftm_send(void* to, void* selector, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
 // ftm_queue_open makes a queue with its fence, null when Metal refuses. wired is
 // whether it has a residency set, where the system knows them.
 ftm_queue* ftm_queue_open(void* device, int wired);

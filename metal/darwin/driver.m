@@ -94,6 +94,12 @@ void ftm_release(void* object) {
   }
 }
 
+// A method ignores arguments past its own.
+uint64_t ftm_send(void* to, void* selector, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+  typedef uint64_t (*method)(id, SEL, uint64_t, uint64_t, uint64_t, uint64_t);
+  return ((method)[(id)to methodForSelector:selector])((id)to, selector, a, b, c, d);
+}
+
 // fresh makes the queue and the fence anew; 0 when Metal refuses.
 static int fresh(ftm_queue* q) {
   [q->queue release];

@@ -114,7 +114,7 @@ func (l *libraries) build(source string) (metal.LibraryObject, error) {
 	opt := send[metal.CompileOptions](objc.GetClass("MTLCompileOptions"), "new")
 	defer opt.Release()
 	send[objc.Void](opt, "setLanguageVersion:", l.hw.language())
-	if opt.RespondsToSelector(objc.Sel("setMathMode:")) {
+	if yes(opt, "respondsToSelector:", objc.Sel("setMathMode:")) {
 		const safe, precise = 0, 1
 		send[objc.Void](opt, "setMathMode:", int(safe))
 		send[objc.Void](opt, "setMathFloatingPointFunctions:", int(precise))

@@ -5,23 +5,65 @@ package darwin
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
 	"unsafe"
 
 	"github.com/progrium/darwinkit/objc"
 )
 
-// send sends a message with at least three arguments: with fewer, darwinkit
-// hands libffi the address of a Go stack that may move while C reads it. A
-// method ignores integers past its own arguments.
-func send[T any](to objc.Handle, selector string, args ...any) T {
-	for len(args) < 3 {
-		args = append(args, uint(0))
+// send sends a message, whose arguments and result are objects, pointers, strings
+// and integers, at most four. darwinkit's own Call is not safe for this: it hands
+// libffi the address of a Go stack that may move while C reads it, and has libffi
+// store the address of a list of types where the collector does not see it stored,
+// so that the list may be freed during a long call.
+func send[T any](to objc.Handle, selector string, args ...any) (result T) {
+	var words [4]uint64
+	for i, a := range args {
+		words[i] = word(a)
 	}
-	return objc.Call[T](to, objc.Sel(selector), args...)
+	w := sendWords(to.Ptr(), objc.Sel(selector).Ptr(), words)
+	runtime.KeepAlive(args)
+	switch v := reflect.ValueOf(&result).Elem(); {
+	case v.Kind() == reflect.String:
+		v.SetString(objc.ToGoString(pointer(w)))
+	case v.CanInt():
+		v.SetInt(int64(w))
+	case v.CanUint():
+		v.SetUint(w)
+	case v.Type().Size() != 0: // an object, which is its address
+		*(*unsafe.Pointer)(unsafe.Pointer(&result)) = pointer(w)
+	}
+	return result
 }
 
-// yes sends a message that returns BOOL. As a Go bool it would overwrite seven
-// bytes beside it.
+// word is an argument as it lies in a register.
+func word(arg any) uint64 {
+	if h, ok := arg.(objc.Handle); ok {
+		return uint64(uintptr(h.Ptr()))
+	}
+	switch v := reflect.ValueOf(arg); {
+	case v.Kind() == reflect.Bool && v.Bool():
+		return 1
+	case v.Kind() == reflect.Bool:
+		return 0
+	case v.Kind() == reflect.String:
+		return uint64(uintptr(objc.ToNSString(v.String())))
+	case v.Kind() == reflect.Slice:
+		return uint64(uintptr(objc.ToNSArray(v)))
+	case v.CanInt():
+		return uint64(v.Int())
+	case v.CanUint():
+		return v.Uint()
+	default:
+		return uint64(uintptr(v.UnsafePointer()))
+	}
+}
+
+// pointer is the address, in memory of C, that a method returned.
+func pointer(w uint64) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&w)) }
+
+// yes sends a message that returns BOOL, a byte.
 func yes(to objc.Handle, selector string, args ...any) bool {
 	return send[uint64](to, selector, args...)&0xff != 0
 }
