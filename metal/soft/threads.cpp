@@ -3,25 +3,21 @@
 // each time on a processor that has work to do.
 #include "soft.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <condition_variable>
-#include <mutex>
-#include <system_error>
-#include <thread>
 
 namespace {
 
 // Thread waits for programs. It is never destroyed.
 struct Thread {
-  std::mutex mutex;
-  std::condition_variable given;
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t given = PTHREAD_COND_INITIALIZER;
   ft_program* program = nullptr;
   Thread* next = nullptr;  // of the idle ones
 };
 
-std::mutex idle_mutex;
+pthread_mutex_t idle_mutex = PTHREAD_MUTEX_INITIALIZER;
 Thread* idle;
 
 void finish(ft_program* p) {
@@ -32,45 +28,42 @@ void finish(ft_program* p) {
   }
 }
 
-void serve(Thread* t) {
+void* serve(void* arg) {
+  Thread* t = static_cast<Thread*>(arg);
   for (;;) {
-    ft_program* p;
-    {
-      std::unique_lock<std::mutex> lock(t->mutex);
-      t->given.wait(lock, [&] { return t->program != nullptr; });
-      p = t->program;
-      t->program = nullptr;
-    }
+    pthread_mutex_lock(&t->mutex);
+    while (!t->program) pthread_cond_wait(&t->given, &t->mutex);
+    ft_program* p = t->program;
+    t->program = nullptr;
+    pthread_mutex_unlock(&t->mutex);
     ft_work(p);
     // Who hears the bell may start the next program: this thread can be of it.
-    {
-      std::lock_guard<std::mutex> lock(idle_mutex);
-      t->next = idle;
-      idle = t;
-    }
+    pthread_mutex_lock(&idle_mutex);
+    t->next = idle;
+    idle = t;
+    pthread_mutex_unlock(&idle_mutex);
     finish(p);
   }
 }
 
 // take is an idle thread or a new one; null when the system has no more.
 Thread* take() {
-  {
-    std::lock_guard<std::mutex> lock(idle_mutex);
-    if (Thread* t = idle) {
-      idle = t->next;
-      return t;
-    }
-  }
+  pthread_mutex_lock(&idle_mutex);
+  Thread* t = idle;
+  if (t) idle = t->next;
+  pthread_mutex_unlock(&idle_mutex);
+  if (t) return t;
   // Signals are for Go's threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  Thread* t = new Thread;
-  try {
-    std::thread(serve, t).detach();
-  } catch (const std::system_error&) {
+  t = new Thread;
+  pthread_t id;
+  if (pthread_create(&id, nullptr, serve, t)) {
     delete t;
     t = nullptr;
+  } else {
+    pthread_detach(id);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return t;
@@ -84,9 +77,10 @@ int ft_start(ft_program* p, int n, int bell) {
   int started = 0;
   for (Thread* t; started < n && (t = take()); started++) {
     __atomic_add_fetch(&p->running, 1u, __ATOMIC_ACQ_REL);
-    std::lock_guard<std::mutex> lock(t->mutex);
+    pthread_mutex_lock(&t->mutex);
     t->program = p;
-    t->given.notify_one();
+    pthread_cond_signal(&t->given);
+    pthread_mutex_unlock(&t->mutex);
   }
   if (started) finish(p);
   return started;

@@ -8,4 +8,5 @@ long sysconf(int);
 int usleep(unsigned);
 char* getcwd(char*, size_t);
 int chdir(const char*);
+long write(int, const void*, size_t);
 SDK_END

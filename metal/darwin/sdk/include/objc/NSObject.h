@@ -25,4 +25,5 @@ __attribute__((objc_root_class)) @interface NSObject <NSObject> { Class isa; }
 - (void)dealloc;
 - (id)copy;
 - (id)mutableCopy;
+- (IMP)methodForSelector:(SEL)s;
 @end
