@@ -24,7 +24,7 @@ int64_t element(GemmTypes types, bool of_c) { return types == gemm_f32 || (of_c 
 template <class P> Matrix<P> matrix(P p, int64_t ld, uint32_t trans) { return trans ? Matrix<P>{p, 1, ld} : Matrix<P>{p, ld, 1}; }
 
 // job is the product of batch z. A product of few columns is turned into one of
-// few rows.
+// few rows, where the larger operand is better read as B.
 GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
   const GemmArgs& args = *static_cast<const GemmArgs*>(l->args);
   auto at = [&](int i, int64_t batch, bool of_c) {
@@ -42,7 +42,8 @@ GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
   g.alpha = args.alpha, g.beta = args.beta;
   g.low = args.alpha == 0.0f ? 0.0f : args.scale / args.alpha;
   g.has_d = args.hasD == 1;
-  if (g.n > gemm_skinny || g.m <= g.n) return g;
+  const bool narrow = g.n <= gemm_skinny || (g.n <= gemm_narrow && types != gemm_f32 && g.a.row == 1 && g.r == 0 && !g.has_d);
+  if (!narrow || g.m <= g.n) return g;
   const GemmJob t = g;
   g.a = t.b.transposed(), g.b = t.a.transposed();
   g.u = t.v.transposed(), g.v = t.u.transposed();

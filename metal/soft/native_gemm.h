@@ -36,6 +36,9 @@ enum GemmTypes { gemm_f32, gemm_f16, gemm_bf16, gemm_f16_f32, gemm_bf16_f32, gem
 // gemm_skinny is the most rows of a product that skinny computes.
 constexpr int gemm_skinny = 8;
 
+// gemm_narrow is the most columns of a product of an A stored by columns that is turned.
+constexpr int gemm_narrow = 16;
+
 // The largest piece: its sums fit into the third level cache, the panels of B
 // into the second.
 constexpr int64_t gemm_most_rows = 1024, gemm_most_cols = 512;

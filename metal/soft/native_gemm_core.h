@@ -47,7 +47,9 @@ template <class T> struct One {
   static constexpr int step = 1;
   static constexpr bool as_stored = sizeof(T) == 4;
   FT_OP vf along_k(const T* p, int64_t left) { return load_some(p, left); }
-  FT_OP vf along_i(const T* p, int64_t, int64_t, int64_t n) { return load_some(p, n); }
+  FT_OP void across(const T* p, int64_t, int64_t, int64_t n, int64_t limit, float* dst) {
+    for (int64_t i = 0; i < n; i += W) store(dst + i, load_some(p + i, limit - i));
+  }
 };
 
 #if FT_PAIRS
@@ -69,9 +71,22 @@ struct Pairs {
     memcpy(&x, p, sizeof x);
     return x;
   }
-  FT_OP vf along_i(const bf16* p, int64_t ld, int64_t left, int64_t n) {
-    vu even = bits_of(load_some(p, n)) >> 16;
-    return float_of(left < 2 ? even : even | bits_of(load_some(p + ld, n)));
+  FT_OP void across(const bf16* p, int64_t ld, int64_t left, int64_t n, int64_t limit, float* dst) {
+    const __mmask32 some = limit < 2 * W ? (1u << limit) - 1 : ~0u, next = left < 2 ? 0 : some;
+    if (n > W) {
+      const __m512i x = _mm512_maskz_loadu_epi16(some, p), y = _mm512_maskz_loadu_epi16(next, p + ld);
+      _mm512_storeu_si512(dst, _mm512_permutex2var_epi16(x, pairs(0), y));
+      _mm512_storeu_si512(dst + W, _mm512_permutex2var_epi16(x, pairs(W), y));
+    } else {
+      const __m256i x = _mm256_maskz_loadu_epi16(__mmask16(some), p), y = _mm256_maskz_loadu_epi16(__mmask16(next), p + ld);
+      _mm512_storeu_si512(dst, _mm512_permutex2var_epi16(_mm512_castsi256_si512(x), pairs(0), _mm512_castsi256_si512(y)));
+    }
+  }
+  // pairs takes the elements from i on of two vectors in turn.
+  FT_OP __m512i pairs(int i) {
+    const __m512i first = _mm512_set_epi32(0x2f000f, 0x2e000e, 0x2d000d, 0x2c000c, 0x2b000b, 0x2a000a, 0x290009, 0x280008,
+                                           0x270007, 0x260006, 0x250005, 0x240004, 0x230003, 0x220002, 0x210001, 0x200000);
+    return _mm512_add_epi16(first, _mm512_set1_epi16(short(i)));
   }
 };
 #endif
@@ -91,18 +106,39 @@ struct Strip {
 
 // pack_across packs steps [0, k) of elements that lie side by side: (i, k) is
 // src[i + k * col], and may be read for i < limit. All strips advance together,
-// so that memory is read in long runs.
+// so that memory is read in long runs. What lies next elements on is needed soon.
 template <class P, class T>
-void pack_across(const T* src, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count, int64_t skip) {
-  const int64_t next = strips[count - 1].i + strips[count - 1].n - strips[0].i;
+void pack_across(const T* src, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count, int64_t skip, int64_t next) {
   for (int64_t q = 0, step = skip; q < k; q += P::step, step++)
-    for (const Strip* s = strips; s < strips + count; s++)
-      for (int64_t i = 0; i < s->n; i += W) {
-        const T* p = src + q * col + s->i + i;
-        for (int e = 0; e < P::step; e++) __builtin_prefetch(p + next + e * col, 0, 2);  // for the strips after these
-        store(s->dst + step * s->width + i, P::along_i(p, col, k - q, limit - s->i - i));
-      }
+    for (const Strip* s = strips; s < strips + count; s++) {
+      const T* p = src + q * col + s->i;
+      for (int e = 0; e < P::step; e++) __builtin_prefetch(p + next + e * col, 0, 2);
+      P::across(p, col, k - q, s->n, limit - s->i, s->dst + step * s->width);
+    }
 }
+
+#if defined(FT_AVX512)
+// columns_of reads the first W words of up to W rows of words, apart bytes from one to the
+// next, as columns. Lanes beyond rows hold the last row's words.
+FT_OP void columns_of(const char* p, int64_t apart, int64_t rows, vf* t) {
+  const char* at[W];
+  for (int64_t r = 0; r < W; r++) at[r] = p + (r < rows ? r : rows - 1) * apart;
+  FT_UNROLL for (int q = 0; q < 4; q++) {
+    __m512 x[4];  // lane l holds words of row 4 * l + r
+    FT_UNROLL for (int r = 0; r < 4; r++) {
+      auto words = [&](int row) { return _mm_loadu_ps(reinterpret_cast<const float*>(at[row] + 16 * q)); };
+      x[r] = _mm512_castps128_ps512(words(r));
+      x[r] = _mm512_mask_broadcast_f32x4(x[r], 0x00f0, words(4 + r));
+      x[r] = _mm512_mask_broadcast_f32x4(x[r], 0x0f00, words(8 + r));
+      x[r] = _mm512_mask_broadcast_f32x4(x[r], 0xf000, words(12 + r));
+    }
+    const __m512d a = __m512d(_mm512_unpacklo_ps(x[0], x[1])), b = __m512d(_mm512_unpacklo_ps(x[2], x[3]));
+    const __m512d c = __m512d(_mm512_unpackhi_ps(x[0], x[1])), d = __m512d(_mm512_unpackhi_ps(x[2], x[3]));
+    t[4 * q] = vf(_mm512_unpacklo_pd(a, b)), t[4 * q + 1] = vf(_mm512_unpackhi_pd(a, b));
+    t[4 * q + 2] = vf(_mm512_unpacklo_pd(c, d)), t[4 * q + 3] = vf(_mm512_unpackhi_pd(c, d));
+  }
+}
+#endif
 
 // pack_along packs a strip of elements whose steps lie side by side: (i, k) is
 // src[i * row + k].
@@ -110,6 +146,17 @@ template <class P, class T> void pack_along(const T* src, int64_t row, int64_t k
   float* dst = s.dst + skip * s.width;
   for (int64_t q = 0; q < k; q += W * P::step, dst += W * s.width)
     for (int64_t i = 0; i < s.n; i += W) {
+#if defined(FT_AVX512)
+      if (P::as_stored && k - q >= W * P::step) {
+        const char* p = reinterpret_cast<const char*>(src + (s.i + i) * row + q);
+        const int64_t rows = s.n - i < W ? s.n - i : W, apart = row * int64_t(sizeof(T));
+        for (int64_t r = 0; r < rows; r++) __builtin_prefetch(p + (r + s.width) * apart, 0, 2);  // for the next strip
+        vf t[W];
+        columns_of(p, apart, rows, t);
+        FT_UNROLL for (int r = 0; r < W; r++) store(dst + r * s.width + i, t[r]);
+        continue;
+      }
+#endif
       const T* p = src + (s.i + i) * row + q;
       const int64_t left = k - q, rows = s.n - i;
       vf t[W];
@@ -130,10 +177,12 @@ template <class P, class T> void pack_along(const T* src, int64_t row, int64_t k
     }
 }
 
-// pack packs strips behind skip steps that they hold already.
+// pack packs strips behind skip steps that they hold already. The next to be packed are
+// those after these, unless they are all there are: then it is the same ones further on.
 template <class P, class T>
-void pack(const T* src, int64_t row, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count, int64_t skip) {
-  if (col != 1) return pack_across<P>(src, col, k, limit, strips, count, skip);
+void pack(const T* src, int64_t row, int64_t col, int64_t k, int64_t limit, const Strip* strips, int64_t count, int64_t skip, bool all) {
+  const int64_t next = all ? 16 * col : strips[count - 1].i + strips[count - 1].n - strips[0].i;
+  if (col != 1) return pack_across<P>(src, col, k, limit, strips, count, skip, next);
   for (int64_t i = 0; i < count; i++) pack_along<P>(src, row, k, strips[i], skip);
 }
 
@@ -211,6 +260,22 @@ template <class Math, class A> FT_OP Micro<A> pick(int64_t rows, bool wide) {
   return wide ? pick<Math, A, NV>(rows, Heights{}) : pick<Math, A, 1>(rows, Heights{});
 }
 
+// narrow stores sums as elements of C.
+template <class U> FT_OP void narrow(U* c, vf x, int64_t n) { store_some(c, x, n); }
+#if defined(FT_AVX512)
+FT_OP void narrow(float* c, vf x, int64_t n) {
+  if (n >= W) store(c, x);
+  else _mm512_mask_storeu_ps(c, __mmask16((1u << n) - 1), __m512(x));
+}
+#endif
+#if FT_PAIRS
+FT_OP void narrow(bf16* c, vf x, int64_t n) {
+  const __m256i y = __m256i(_mm512_cvtneps_pbh(__m512(x)));
+  if (n >= W) _mm256_storeu_si256(reinterpret_cast<__m256i*>(c), y);
+  else memcpy(c, &y, size_t(n) * sizeof(bf16));
+}
+#endif
+
 // finish stores sums as C: alpha * sum (+ beta * D), narrowed.
 typedef void (*Finish)(const GemmJob&, const float*, int64_t, int64_t, int64_t, int64_t, int64_t);
 template <class U>
@@ -221,9 +286,22 @@ void finish(const GemmJob& g, const float* acc, int64_t width, int64_t i0, int64
     for (int64_t j = 0; j < cols; j += W) {
       vf x = load(acc + j) * g.alpha;
       if (g.has_d) x += load_some(d + j, cols - j) * g.beta;
-      store_some(c + j, x, cols - j);
+      narrow(c + j, x, cols - j);
     }
   }
+}
+
+// finish_turned is finish for a C whose columns are contiguous, without D.
+template <class U>
+void finish_turned(const GemmJob& g, const float* acc, int64_t width, int64_t i0, int64_t rows, int64_t j0, int64_t cols) {
+  for (int64_t i = 0; i < rows; i += W)
+    for (int64_t j = 0; j < cols; j += W) {
+      vf t[W];
+      FT_UNROLL for (int r = 0; r < W; r++) t[r] = i + r < rows ? load(acc + (i + r) * width + j) * g.alpha : vf{};
+      transpose(t);
+      U* c = static_cast<U*>(g.c.p) + (j0 + j) * g.c.col + i0 + i;
+      for (int64_t e = 0; e < W && j + e < cols; e++) narrow(c + e * g.c.col, t[e], rows - i);
+    }
 }
 
 // scale_by scales whole vectors.
@@ -238,10 +316,14 @@ constexpr int64_t panel_group = 8, panel_room = round_up(MR, W) * (KC + W);
 // Pieces have at most this many columns of panels.
 constexpr int64_t most_strips = ceil_div(gemm_most_cols, NR);
 
+// The floats from one panel of B to the next: not a multiple of a page, or their
+// lines would share few sets of the cache.
+constexpr int64_t strip_room = NR * KC + 16;
+
 // Scratch of a piece: the panels of B, a group of panels of A, the sums.
 size_t tile_scratch(int64_t rows, int64_t cols) {
-  const int64_t wide = round_up(cols, NR);
-  return sizeof(float) * size_t(wide * KC + panel_group * panel_room + (rows > MR ? rows : MR) * wide);
+  const int64_t count = ceil_div(cols, NR);
+  return sizeof(float) * size_t(count * strip_room + panel_group * panel_room + (rows > MR ? rows : MR) * count * NR);
 }
 
 // Block is a range of K, or of R.
@@ -289,16 +371,16 @@ template <class P, class T> FT_OP Columns panel_of(const Block<T>& k, const Stri
 // Sums of the low-rank product come first and are scaled once; A @ B is added to
 // them. A low rank shares the first block's panels; another has blocks of its own,
 // -low to -1.
-template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Finish done, char* scratch) {
+template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Finish done, int64_t c_bytes, char* scratch) {
   typedef typename PanelOf<T>::type P;
   const int64_t rows = t.i1 - t.i0, panels = ceil_div(rows, most_rows<A>), count = ceil_div(t.j1 - t.j0, NR);
   float* const bp = reinterpret_cast<float*>(scratch);
-  float* const ap = bp + count * NR * KC;
+  float* const ap = bp + count * strip_room;
   float* const sums = ap + panel_group * panel_room;
   Strip b[most_strips], a[panel_group];
   for (int64_t s = 0, j = t.j0; s < count; s++, j += NR) {
     const int64_t n = t.j1 - j < NR ? t.j1 - j : NR;
-    b[s] = Strip{j, n, n > W ? NR : W, bp + s * NR * KC};
+    b[s] = Strip{j, n, n > W ? NR : W, bp + s * strip_room};
   }
   const int64_t rank = ceil_div(g.r, P::step), shared = rank <= KC / 4 ? rank : 0;
   const Blocks of_k(g.k, P::step, shared), of_r(shared ? 0 : g.r, P::step, 0);
@@ -309,8 +391,8 @@ template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Fi
                               : block<T>(g.a, g.b, of_k.begin(at), of_k.begin(at + 1));
     const int64_t steps = ceil_div(k.k, P::step), skip = at == 0 ? shared : 0;
     const int64_t group = k.a_col == 1 && uv.a_col == 1 ? 1 : panel_group;
-    if (skip) pack<P>(uv.b, uv.b_col, uv.b_row, uv.k, g.n, b, count, 0);
-    pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count, skip);
+    if (skip) pack<P>(uv.b, uv.b_col, uv.b_row, uv.k, g.n, b, count, 0, true);
+    pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count, skip, true);
     float* acc = sums;
     for (int64_t p = 0; p < panels; p += group) {
       const int64_t here = panels - p < group ? panels - p : group;
@@ -318,10 +400,15 @@ template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Fi
         const int64_t i = (p + s) * rows / panels, m = (p + s + 1) * rows / panels - i;  // of nearly equal height
         a[s] = Strip{t.i0 + i, m, round_up(m, W), ap + s * panel_room};
       }
-      if (A::packed && skip) pack<P>(uv.a, uv.a_row, uv.a_col, uv.k, g.m, a, here, 0);
-      if (A::packed) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here, skip);
+      if (A::packed && skip) pack<P>(uv.a, uv.a_row, uv.a_col, uv.k, g.m, a, here, 0, here == panels);
+      if (A::packed) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here, skip, here == panels);
       for (const Strip* x = a; x < a + here; x++)
         for (const Strip* y = b; y < b + count; y++) {
+          if (at == blocks - 1 && g.c.col == 1) {  // so that it is at hand when the sums are stored
+            const char* c = static_cast<char*>(g.c.p) + (x->i * g.c.row + y->i) * c_bytes;
+            for (int64_t r = 0; r < x->n; r++)
+              for (int64_t e = 0; e < y->n * c_bytes; e += 64) __builtin_prefetch(c + r * g.c.row * c_bytes + e, 1, 3);
+          }
           const Micro<A> multiply = pick<typename P::Math, A>(x->n, y->n > W);
           if (skip) multiply(skip, panel_of<P>(uv, *x, 0, y == b, A{}), y->dst, acc, false);
           if (skip) scale_by(g.low, acc, x->n * y->width);
@@ -348,9 +435,10 @@ template <class T> FT_OP bool by_columns(const GemmJob& g, int64_t cols) {
 
 template <class T, class U> void tile(const GemmJob& g, const GemmRect& t, char* scratch) {
   const int64_t cols = t.j1 - t.j0;
-  if (by_rows<T>(g, cols)) tile_of<Rows, T>(g, t, finish<U>, scratch);
-  else if (by_columns<T>(g, cols)) tile_of<Columns, T>(g, t, finish<U>, scratch);
-  else tile_of<Packed, T>(g, t, finish<U>, scratch);
+  const Finish done = g.c.col == 1 ? finish<U> : finish_turned<U>;
+  if (by_rows<T>(g, cols)) tile_of<Rows, T>(g, t, done, sizeof(U), scratch);
+  else if (by_columns<T>(g, cols)) tile_of<Columns, T>(g, t, done, sizeof(U), scratch);
+  else tile_of<Packed, T>(g, t, done, sizeof(U), scratch);
 }
 
 }  // namespace
