@@ -20,6 +20,9 @@ import (
 type Model interface {
 	// Hidden is the normalised output of the last layer for every token [B·T,d].
 	Hidden(in nn.Input) *graph.Array
+	// Prefix is the output of the first n layers for every token [B·T,d]: with it as
+	// Input.States and n as Input.Skip, Hidden is what it is without.
+	Prefix(in nn.Input, n int) *graph.Array
 	// Logits is the score of every vocabulary entry for rows of Hidden [T,V].
 	Logits(hidden *graph.Array) *graph.Array
 	// CrossEntropy is the loss of each row of Hidden against targets, int32 [T]

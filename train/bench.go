@@ -57,6 +57,11 @@ func (b *Bench) prepare(ctx context.Context) error {
 		if err := b.s.loadData(ctx); err != nil {
 			return err
 		}
+		if err := b.s.layOutFrozen(ctx, false); err != nil {
+			return err
+		}
+	} else if b.s.frozen > 0 {
+		return fmt.Errorf("train: cache_frozen keeps what the frozen layers make of examples: give data")
 	}
 	opt, plan, err := b.s.planned()
 	if err != nil {
@@ -66,11 +71,17 @@ func (b *Bench) prepare(ctx context.Context) error {
 	if b.step, err = NewStepper(b.s.rt, b.s.folder.Model, b.s.set, opt); err != nil {
 		return err
 	}
-	return b.step.Reserve(plan.ArenaBytes)
+	if err := b.step.Reserve(plan.ArenaBytes); err != nil {
+		return err
+	}
+	return b.s.openFrozen(b.step)
 }
 
 // Close frees the device.
-func (b *Bench) Close() { b.s.close() }
+func (b *Bench) Close() {
+	_ = b.step.close() // nothing is lost with it
+	b.s.close()
+}
 
 // Device names the device.
 func (b *Bench) Device() string { return b.s.rt.Device.Info().Name }

@@ -29,6 +29,9 @@ func predict(ctx context.Context, cfg *Config) (PlanReport, error) {
 		if err := s.loadData(ctx); err != nil {
 			return PlanReport{}, err
 		}
+		if err := s.layOutFrozen(ctx, true); err != nil {
+			return PlanReport{}, err
+		}
 	}
 	_, r, err := s.planned()
 	if err != nil {

@@ -31,6 +31,7 @@ type Config struct {
 	TrainOnAll                     bool
 	Truncate                       bool
 	GradCheckpoint                 string // auto, on or off
+	CacheFrozen                    string // off, memory or the path of a file
 	Seed                           int
 	Rank                           int
 	Scale, Alpha, Dropout          float64
@@ -72,7 +73,7 @@ func DefaultConfig(compat string) *Config {
 		BatchSize: 1, Iters: 1000, ValBatches: 25, TestBatches: 500, StepsPerReport: 10, StepsPerEval: 200, SaveEvery: 100,
 		MaxSeqLength: 2048, NumLayers: -1, GradAccumulationSteps: 1, LearningRate: 2e-4, WeightDecay: 0.01, MaxGradNorm: 1,
 		MuonMomentum: 0.95, MuonDecay: 0.01, MuonNesterov: true, MuonSteps: 5, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, BiasCorrection: true, Packing: true, GradCheckpoint: "auto", SaveTotalLimit: 3,
-		Rank: 16, Scale: 0, Alpha: 32, Schedule: "cosine", WarmupRatio: 0.03, ValSplit: 0.05, SortByLength: true, Train: true,
+		CacheFrozen: "off", Rank: 16, Scale: 0, Alpha: 32, Schedule: "cosine", WarmupRatio: 0.03, ValSplit: 0.05, SortByLength: true, Train: true,
 	}
 	if compat == "mlx-lm" {
 		c.Optimizer, c.BatchSize, c.NumLayers, c.LearningRate, c.MaxGradNorm = "adam", 4, 16, 1e-5, 0
@@ -138,6 +139,7 @@ func (c *Config) methodOptions() []Option {
 		{"init", nil, &c.Init, "config.json of a new model with random weights, instead of model"},
 		{"dtype", nil, &c.DType, "dtype of activations: float32, bfloat16 or float16 (default: the weights')"},
 		{"grad_checkpoint", []string{"gradient_checkpointing"}, &c.GradCheckpoint, "recompute blocks in the backward pass: auto, on or off"},
+		{"cache_frozen", nil, &c.CacheFrozen, "run the frozen layers below num_layers once for each example and keep what they make: off, memory or a file"},
 		{"optimizer", []string{"optim"}, &c.Optimizer, "adamw, adam, sgd or muon"},
 		{"learning_rate", []string{"lr"}, &c.LearningRate, "peak learning rate"},
 		{"weight_decay", []string{"optimizer_config.adamw.weight_decay"}, &c.WeightDecay, "decoupled weight decay (adamw)"},
@@ -239,9 +241,18 @@ func (c *Config) ValidateModel() error {
 		return fmt.Errorf("packing does not go with compat mlx-lm, which pads")
 	case c.Compat == "mlx-lm" && c.MaxGradNorm > 0:
 		return fmt.Errorf("max_grad_norm does not go with compat mlx-lm, which does not clip")
+	case c.Compat == "mlx-lm" && c.keepsStates():
+		return fmt.Errorf("cache_frozen does not go with compat mlx-lm, which runs every layer in every step")
+	case c.keepsStates() && c.NumLayers < 1:
+		return fmt.Errorf("cache_frozen is %s and num_layers is %d, which trains every layer: there is nothing to keep; train fewer layers, or set cache_frozen off", c.CacheFrozen, c.NumLayers)
+	case c.keepsStates() && c.CacheFrozen != "memory" && !strings.ContainsAny(c.CacheFrozen, "./"):
+		return fmt.Errorf("cache_frozen is %q, want off, memory or the path of a file (such as ./%[1]s)", c.CacheFrozen)
 	}
 	return nil
 }
+
+// keepsStates reports whether what the frozen layers make is kept.
+func (c *Config) keepsStates() bool { return c.CacheFrozen != "" && c.CacheFrozen != "off" }
 
 // LoRAScale is the factor of the low-rank update.
 func (c *Config) LoRAScale() float64 {

@@ -28,6 +28,7 @@ type Progress struct {
 	SupervisedPerSec float64 // tokens that count in the loss
 	TrainedTokens    int64
 	PeakBytes        int64
+	Frozen           FrozenUse // of the cache of frozen layers, validations included
 }
 
 // Step follows every micro-batch, for a progress bar.

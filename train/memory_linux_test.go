@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -33,10 +34,14 @@ func TestPlanPredictsMemory(t *testing.T) {
 	cfg.Model, cfg.Data, cfg.AdapterPath = "../tools/demo/model", "../tools/demo/data", t.TempDir()
 	cfg.MaxSeqLength, cfg.BatchSize, cfg.GradAccumulationSteps = 512, 4, 2
 	ctx := context.Background()
-	for _, mode := range []string{"off", "on"} {
-		t.Run("grad_checkpoint "+mode, func(t *testing.T) {
-			cfg.GradCheckpoint = mode
-			s, err := open(ctx, cfg)
+	for _, mode := range []struct{ checkpoint, frozen string }{{"off", "off"}, {"on", "off"}, {"off", "memory"}, {"on", filepath.Join(t.TempDir(), "states")}} {
+		t.Run("grad_checkpoint "+mode.checkpoint+", cache_frozen "+filepath.Base(mode.frozen), func(t *testing.T) {
+			cfg := *cfg
+			cfg.GradCheckpoint, cfg.CacheFrozen = mode.checkpoint, mode.frozen
+			if cfg.keepsStates() {
+				cfg.NumLayers = 2
+			}
+			s, err := open(ctx, &cfg)
 			require.NoError(t, err)
 			defer s.close()
 			opt, plan, err := s.planned()
@@ -46,6 +51,8 @@ func TestPlanPredictsMemory(t *testing.T) {
 			step, err := NewStepper(s.rt, s.folder.Model, s.set, opt)
 			require.NoError(t, err)
 			require.NoError(t, step.Reserve(plan.ArenaBytes))
+			require.NoError(t, s.openFrozen(step))
+			defer func() { require.NoError(t, step.close()) }()
 			it, err := s.trainIterator()
 			require.NoError(t, err)
 			var allocs int64
@@ -74,6 +81,9 @@ func TestPlanPredictsMemory(t *testing.T) {
 			t.Logf("predicted %d, pool %d (%+.2f %%); with weights %d, resident %d (%+.2f %%)", plan.PeakBytes, counted,
 				100*(float64(plan.PeakBytes)/float64(counted)-1), all, grown, 100*(float64(all)/float64(grown)-1))
 			require.InEpsilon(t, counted, plan.PeakBytes, 0.05)
+			if cfg.keepsStates() {
+				require.Equal(t, counted, plan.PeakBytes)
+			}
 			require.InEpsilon(t, grown, all, 0.15)
 		})
 	}

@@ -181,6 +181,16 @@ func (s *ParamSet) InBlock(b int) []*nn.Param {
 	return out
 }
 
+// FirstBlock is the first transformer layer in which something trains: 0 if the
+// embedding or the vocabulary projection trains.
+func (s *ParamSet) FirstBlock() int {
+	first := s.Params[0].Block
+	for _, p := range s.Params {
+		first = min(first, p.Block)
+	}
+	return max(first, 0)
+}
+
 // Tensors describes values (Size of them, in the set's layout) as named
 // tensors. Each is converted to the dtype it has in files when asFiles is set.
 func (s *ParamSet) Tensors(values []float32, asFiles bool) []weights.Tensor {

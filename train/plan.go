@@ -26,8 +26,31 @@ type PlanReport struct {
 	RecomputeWhy string
 	StepTime     time.Duration // expected, of a micro-batch with its update; 0: not known
 	Speed        string        // what StepTime was derived from
+	Frozen       FrozenPlan
 
 	micro, update *graph.Plan
+}
+
+// FrozenPlan predicts the cache of the frozen layers. FLOPs, launches and time of the
+// report are those of a step whose states are all kept.
+type FrozenPlan struct {
+	Layers     int    // 0: there is no cache
+	Where      string // memory, or a file
+	TokenBytes int64  // of one token
+	Tokens     int64  // of the data; 0: not known
+	Bytes      int64  // of all of them
+	FLOPs      int64  // of the frozen layers over one micro-batch
+	Launches   int
+}
+
+// line is the plan in words.
+func (p FrozenPlan) line() string {
+	size := fmt.Sprintf("%s a token", metal.FormatBytes(p.TokenBytes))
+	if p.Tokens > 0 {
+		size = fmt.Sprintf("%s, %d tokens of %s", metal.FormatBytes(p.Bytes), p.Tokens, metal.FormatBytes(p.TokenBytes))
+	}
+	return fmt.Sprintf("The first %d layers are frozen and run once for each example (%.2f GFLOP a micro-batch, in %d launches); what they make is kept in %s: %s",
+		p.Layers, float64(p.FLOPs)/1e9, p.Launches, p.Where, size)
 }
 
 // expect derives the time of a step from a device's speed.
@@ -51,6 +74,9 @@ func (r PlanReport) String() string {
 	fmt.Fprintf(&b, "One micro-batch: %d tokens, %.2f GFLOP in %d kernel launches", r.Tokens, float64(r.FLOPs)/1e9, r.Launches)
 	if r.Recomputed > 0 {
 		fmt.Fprintf(&b, "; %d of %d layers are recomputed in the backward pass (%s)", r.Recomputed, r.Blocks, r.RecomputeWhy)
+	}
+	if r.Frozen.Layers > 0 {
+		b.WriteString("\n" + r.Frozen.line())
 	}
 	if r.StepTime > 0 {
 		fmt.Fprintf(&b, "\nExpected time per step: %.3g s, %.0f tokens/s (from %s)", r.StepTime.Seconds(), float64(r.Tokens)/r.StepTime.Seconds(), r.Speed)
@@ -76,9 +102,9 @@ func ParseBytes(s string) (int64, error) {
 // planStep predicts a step with the given blocks recomputed. It traces and lays
 // out the step and allocates nothing.
 func planStep(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions, rows, cols int) (PlanReport, error) {
-	r := PlanReport{Blocks: m.Blocks(), Tokens: rows * cols}
+	r := PlanReport{Blocks: m.Blocks() - opt.Frozen.Layers, Tokens: rows * cols}
 	s := newStepper(rt, m, set, opt)
-	micro, update, err := s.plans(rows, cols)
+	micro, more, update, err := s.plans(rows, cols)
 	if err != nil {
 		return r, err
 	}
@@ -94,12 +120,25 @@ func planStep(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions,
 		batches = 4
 	}
 	r.StateBytes += int64(batches) * metal.BlockSize(int64(4*rows*cols))
-	for _, p := range []*graph.Plan{micro, update, loss} {
+	parts := []*graph.Plan{micro, update, loss}
+	if more != nil {
+		parts = append(parts, more)
+	}
+	if s.frozen != nil {
+		prefix, err := s.prefixPlan(rows, cols)
+		if err != nil {
+			return r, err
+		}
+		parts = append(parts, prefix)
+		r.Frozen = FrozenPlan{Layers: s.frozen.layers, TokenBytes: s.frozen.tokenBytes(), FLOPs: prefix.FLOPs(), Launches: prefix.Launches()}
+		r.StateBytes += 2 * metal.BlockSize(int64(opt.Frozen.Tokens)*s.frozen.tokenBytes())
+		for _, n := range slabSizes(opt.Frozen.Memory) {
+			r.StateBytes += metal.BlockSize(n)
+		}
+	}
+	for _, p := range parts {
 		r.StateBytes += p.KeptBytes()
 		r.ArenaBytes = max(r.ArenaBytes, metal.BlockSize(p.ArenaBytes))
-	}
-	if opt.Accumulate {
-		r.StateBytes += micro.KeptBytes()
 	}
 	r.PeakBytes = r.StateBytes + r.ArenaBytes
 	r.FLOPs, r.Launches = micro.FLOPs(), micro.Launches()+update.Launches()
@@ -120,10 +159,11 @@ func planStep(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions,
 // chooseRecompute finds which blocks to recompute: none or all when asked,
 // otherwise the fewest that make the step fit the budget (0: no budget).
 func chooseRecompute(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOptions, rows, cols int, mode string, budget int64) (StepOptions, PlanReport, error) {
+	skip := opt.Frozen.Layers
 	flags := func(n int) []bool {
 		f := make([]bool, m.Blocks())
 		for i := range n { // the first blocks hold their values longest
-			f[i] = true
+			f[skip+i] = true
 		}
 		return f
 	}
@@ -136,7 +176,7 @@ func chooseRecompute(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepO
 	why := "grad_checkpoint is on"
 	start := 0
 	if mode == "on" {
-		start = m.Blocks()
+		start = m.Blocks() - skip
 	}
 	o, r, err := try(start)
 	if err != nil {
@@ -144,7 +184,7 @@ func chooseRecompute(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepO
 	}
 	if budget > 0 && r.PeakBytes > budget && mode == "auto" {
 		why = "to fit " + metal.FormatBytes(budget)
-		lo, hi := 0, m.Blocks() // lo does not fit
+		lo, hi := 0, m.Blocks()-skip // lo does not fit
 		if o, r, err = try(hi); err != nil {
 			return o, r, err
 		}
@@ -166,8 +206,12 @@ func chooseRecompute(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepO
 	}
 	r.RecomputeWhy = why
 	if budget > 0 && r.PeakBytes > budget {
-		return o, r, fmt.Errorf("train: a step of %d tokens needs %s, and memory_limit is %s: lower max_seq_length, batch_size or the rank, or set grad_checkpoint on",
-			r.Tokens, metal.FormatBytes(r.PeakBytes), metal.FormatBytes(budget))
+		advice := "lower max_seq_length, batch_size or the rank, or set grad_checkpoint on"
+		if n := opt.Frozen.Memory; n > 0 {
+			advice = fmt.Sprintf("%s are the cache of the frozen layers: name a file as cache_frozen; or %s", metal.FormatBytes(n), advice)
+		}
+		return o, r, fmt.Errorf("train: a step of %d tokens needs %s, and memory_limit is %s: %s",
+			r.Tokens, metal.FormatBytes(r.PeakBytes), metal.FormatBytes(budget), advice)
 	}
 	return o, r, nil
 }

@@ -30,6 +30,8 @@ type session struct {
 	compute      metal.DType
 	budget       int64
 	warnings     []string
+	frozen       int            // layers whose outputs are kept; 0: none
+	layouts      []*data.Layout // of the corpora that they are kept for
 }
 
 // open loads everything, and makes what trains.
@@ -42,6 +44,10 @@ func open(ctx context.Context, cfg *Config) (*session, error) {
 		return nil, err
 	}
 	if err := s.loadData(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	if err := s.layOutFrozen(ctx, true); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -94,6 +100,12 @@ func (s *session) loadModel(ctx context.Context) error {
 	}
 	if s.set.Size == 0 {
 		return fmt.Errorf("train: nothing to train: num_layers is %d and keys are %v", s.cfg.NumLayers, s.cfg.Keys)
+	}
+	if s.cfg.keepsStates() {
+		if s.frozen = s.set.FirstBlock(); s.frozen == 0 {
+			return fmt.Errorf("train: cache_frozen is %s, but every layer trains: num_layers is %d and the model has %d layers; train fewer layers, or set cache_frozen off",
+				s.cfg.CacheFrozen, s.cfg.NumLayers, s.folder.Model.Blocks())
+		}
 	}
 	if s.cfg.ResumeAdapterFile != "" {
 		return s.set.LoadTensors(s.cfg.ResumeAdapterFile, s.set.Values, false)
@@ -266,7 +278,17 @@ func (s *session) planned() (StepOptions, PlanReport, error) {
 	if err != nil {
 		return opt, PlanReport{}, err
 	}
-	return chooseRecompute(s.rt, s.folder.Model, s.set, opt, rows, cols, s.cfg.GradCheckpoint, s.budget)
+	where, err := s.planFrozen(&opt, rows*cols)
+	if err != nil {
+		return opt, PlanReport{}, err
+	}
+	opt, r, err := chooseRecompute(s.rt, s.folder.Model, s.set, opt, rows, cols, s.cfg.GradCheckpoint, s.budget)
+	r.Frozen.Where, r.Frozen.Tokens, r.Frozen.Bytes = where.Where, where.Tokens, where.Bytes
+	if all := s.rt.Device.Info().MemoryBytes; err == nil && opt.Frozen.Memory > 0 && r.PeakBytes > all {
+		err = fmt.Errorf("train: the run needs %s, %s of it for the cache of the frozen layers, and the device has %s: name a file as cache_frozen",
+			metal.FormatBytes(r.PeakBytes), metal.FormatBytes(opt.Frozen.Memory), metal.FormatBytes(all))
+	}
+	return opt, r, err
 }
 
 // schedule is the learning rate of each update.
@@ -287,9 +309,13 @@ func (s *session) schedule() (Schedule, error) {
 // that made the checkpoint.
 func (s *session) fingerprint() string {
 	cfg := s.cfg
-	b, err := json.Marshal(map[string]any{"fine_tune_type": cfg.FineTuneType, "optimizer": cfg.Optimizer, "rank": cfg.Rank, "scale": cfg.LoRAScale(),
+	settings := map[string]any{"fine_tune_type": cfg.FineTuneType, "optimizer": cfg.Optimizer, "rank": cfg.Rank, "scale": cfg.LoRAScale(),
 		"dropout": cfg.Dropout, "keys": cfg.Keys, "num_layers": cfg.NumLayers, "batch_size": cfg.BatchSize, "max_seq_length": cfg.MaxSeqLength,
-		"packing": cfg.Packing, "compat": cfg.Compat, "seed": cfg.Seed, "grad_accumulation_steps": cfg.GradAccumulationSteps, "dtype": s.compute.String()})
+		"packing": cfg.Packing, "compat": cfg.Compat, "seed": cfg.Seed, "grad_accumulation_steps": cfg.GradAccumulationSteps, "dtype": s.compute.String()}
+	if s.frozen > 0 { // where they are kept changes nothing
+		settings["cache_frozen"] = true
+	}
+	b, err := json.Marshal(settings)
 	if err != nil {
 		panic("train: fingerprint: " + err.Error())
 	}

@@ -243,6 +243,7 @@ var synonyms = map[string]map[string]string{
 	"lr_schedule.name": {"constant_with_warmup": "constant"},
 	"grad_checkpoint":  {"true": "on", "false": "off"},
 	"resume":           {"true": "auto", "false": ""},
+	"cache_frozen":     {"true": "memory", "on": "memory", "false": "off"},
 }
 
 // assign reads v into the option's field; the error continues a sentence that

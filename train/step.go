@@ -26,6 +26,7 @@ type StepOptions struct {
 	Accumulate  bool // several micro-batches per update
 	MLX         bool // mlx-lm's loss: the mean over each batch, with its roundings
 	Profile     bool // time every kernel
+	Frozen      FrozenOptions
 }
 
 // Stepper holds the state of training on the device and the compiled functions
@@ -47,8 +48,10 @@ type Stepper struct {
 
 	first, more, loss *graph.Compiled // gradient of a micro-batch, the same added on, loss alone
 	update            *graph.Compiled
-	profile           *profile    // nil: not wanted
-	arena             graph.Arena // of all four: they run one after another
+	prefix            *graph.Compiled // the layers before the step
+	frozen            *frozenStates   // nil: there are none
+	profile           *profile        // nil: not wanted
+	arena             graph.Arena     // of all of them: they run one after another
 }
 
 // batchArrays are the device buffers that a batch of one shape is copied to.
@@ -59,6 +62,9 @@ func newStepper(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOption
 	s := &Stepper{model: m, set: set, opt: opt, rt: rt, batches: map[[2]int]*batchArrays{}}
 	if opt.Profile {
 		s.profile = &profile{stats: map[string]*KernelStat{}}
+	}
+	if opt.Frozen.Layers > 0 {
+		s.frozen = newFrozenStates(m, opt.Frozen)
 	}
 	m.Recomputed(opt.Recompute, set.InBlock)
 	for _, st := range s.states() {
@@ -84,6 +90,11 @@ func NewStepper(rt *graph.Runtime, m models.Model, set *ParamSet, opt StepOption
 	}
 	if s.low == nil {
 		s.low = s.p
+	}
+	if s.frozen != nil {
+		if err := s.frozen.allocate(rt, opt.Frozen.Tokens); err != nil {
+			return nil, err
+		}
 	}
 	return s, s.SetParams(set.Values)
 }
@@ -138,6 +149,9 @@ func (s *Stepper) compile() {
 		s.bindParams(in[0], nil)
 		return []*graph.Array{s.batchLoss(in[2:], nil)}
 	}, graph.CompileOptions{ReuseOutputs: true, Arena: &s.arena})
+	s.prefix = graph.Compile(func(in []*graph.Array) []*graph.Array { // in: memory for the states, and a batch
+		return []*graph.Array{s.model.Prefix(s.input(in[1:]), s.opt.Frozen.Layers)}
+	}, graph.CompileOptions{Donate: map[int]int{0: 0}, ReuseOutputs: true, Arena: &s.arena})
 	donate := map[int]int{0: 1, 1: 2}
 	if s.opt.Optimizer.FlatSlots() > 1 {
 		donate[2] = 3
@@ -163,13 +177,23 @@ func (s *Stepper) bindParams(flat *graph.Array, arrays []*graph.Array) []*graph.
 	return out
 }
 
-// batchLoss is the sum of the losses of the supervised tokens, or their mean. in
-// is tokens, targets, then positions and segments of packed rows.
-func (s *Stepper) batchLoss(in []*graph.Array, key *graph.Array) *graph.Array {
-	s.setDropout(key)
+// input is what the model sees of a batch: tokens, targets, then positions and
+// segments of packed rows.
+func (s *Stepper) input(in []*graph.Array) nn.Input {
 	input := nn.Input{Tokens: in[0], Unfused: s.opt.MLX}
 	if !s.opt.Padded {
 		input.Positions, input.Segments = in[2], in[3]
+	}
+	return input
+}
+
+// batchLoss is the sum of the losses of the supervised tokens, or their mean. in
+// is a batch, then its states if the first layers are not part of the step.
+func (s *Stepper) batchLoss(in []*graph.Array, key *graph.Array) *graph.Array {
+	s.setDropout(key)
+	input := s.input(in)
+	if s.frozen != nil {
+		input.States, input.Skip = in[len(in)-1], s.frozen.layers
 	}
 	h, targets := s.model.Hidden(input), graph.Reshape(in[1], in[1].Size())
 	if s.opt.MLX {
@@ -314,8 +338,32 @@ func (s *Stepper) Params() ([]float32, error) { return graph.ReadState(s.p) }
 // Gradients reads the flat gradient accumulated so far.
 func (s *Stepper) Gradients() ([]float32, error) { return graph.ReadState(s.g) }
 
-// batch copies b to the device.
-func (s *Stepper) batch(b *data.Batch) ([]*graph.Array, error) {
+// batch copies b to the device, with its states if the first layers are not part
+// of the step.
+func (s *Stepper) batch(ctx context.Context, b *data.Batch) ([]*graph.Array, error) {
+	if s.frozen == nil {
+		return s.write(b)
+	}
+	states, err := s.frozen.fill(ctx, s, b)
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.write(b)
+	return append(in, states), err
+}
+
+// runPrefix computes the states of b into an array of them.
+func (s *Stepper) runPrefix(ctx context.Context, b *data.Batch, into *graph.Array) error {
+	in, err := s.write(b)
+	if err != nil {
+		return err
+	}
+	_, err = s.profile.call(ctx, s.prefix, append([]*graph.Array{into}, in...))
+	return err
+}
+
+// write copies b to the device.
+func (s *Stepper) write(b *data.Batch) ([]*graph.Array, error) {
 	shape := [2]int{b.Rows, b.SeqLen}
 	arrays := s.batches[shape]
 	if arrays == nil {
@@ -345,7 +393,7 @@ func (s *Stepper) batch(b *data.Batch) ([]*graph.Array, error) {
 // Accumulate adds the gradient of a micro-batch (the first of a step replaces
 // what was there) and returns its loss: summed, or the mean with StepOptions.MLX.
 func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key [2]uint32) (float64, error) {
-	in, err := s.batch(b)
+	in, err := s.batch(ctx, b)
 	if err != nil {
 		return 0, err
 	}
@@ -366,7 +414,7 @@ func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key
 // Loss is the loss of a batch, summed or the mean as in Accumulate, without
 // dropout.
 func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
-	in, err := s.batch(b)
+	in, err := s.batch(ctx, b)
 	if err != nil {
 		return 0, err
 	}
@@ -420,18 +468,42 @@ func (s *Stepper) batchPlaceholders(rows, cols int) []*graph.Array {
 	return in
 }
 
+// stepPlaceholders stand for a batch and its states.
+func (s *Stepper) stepPlaceholders(rows, cols int) []*graph.Array {
+	in := s.batchPlaceholders(rows, cols)
+	if s.frozen != nil {
+		in = append(in, s.statesPlaceholder(rows, cols))
+	}
+	return in
+}
+
+func (s *Stepper) statesPlaceholder(rows, cols int) *graph.Array {
+	return graph.Placeholder(s.frozen.dtype, rows*cols, s.frozen.width)
+}
+
 // plans returns the plans of one micro-batch and one update for batches of that
-// shape, without running them.
-func (s *Stepper) plans(rows, cols int) (micro, update *graph.Plan, err error) {
-	args := append([]*graph.Array{s.low, s.g, s.key}, s.batchPlaceholders(rows, cols)...)
+// shape, without running them. more is that of the further micro-batches of an
+// update, nil if there are none.
+func (s *Stepper) plans(rows, cols int) (micro, more, update *graph.Plan, err error) {
+	args := append([]*graph.Array{s.low, s.g, s.key}, s.stepPlaceholders(rows, cols)...)
 	if micro, err = s.first.Plan(args); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	if s.opt.Accumulate {
+		if more, err = s.more.Plan(args); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	update, err = s.update.Plan(s.updateArgs())
-	return micro, update, err
+	return micro, more, update, err
 }
 
 // lossPlan is the plan of a validation batch.
 func (s *Stepper) lossPlan(rows, cols int) (*graph.Plan, error) {
-	return s.loss.Plan(append([]*graph.Array{s.low, s.key}, s.batchPlaceholders(rows, cols)...))
+	return s.loss.Plan(append([]*graph.Array{s.low, s.key}, s.stepPlaceholders(rows, cols)...))
+}
+
+// prefixPlan is the plan of the layers before the step.
+func (s *Stepper) prefixPlan(rows, cols int) (*graph.Plan, error) {
+	return s.prefix.Plan(append([]*graph.Array{s.statesPlaceholder(rows, cols)}, s.batchPlaceholders(rows, cols)...))
 }

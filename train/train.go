@@ -52,16 +52,14 @@ func runTraining(ctx context.Context, cfg *Config, report Reporter) error {
 	}
 	defer s.close()
 	r := &run{cfg: cfg, s: s, report: report, started: time.Now()}
-	if err := r.prepare(); err != nil {
-		return err
+	err = r.prepare()
+	if err == nil {
+		err = r.loop(ctx)
 	}
-	if err := r.loop(ctx); err != nil {
-		return err
+	if err == nil && cfg.Test {
+		err = r.test(ctx)
 	}
-	if cfg.Test {
-		return r.test(ctx)
-	}
-	return nil
+	return errors.Join(err, r.step.close())
 }
 
 // prepare builds the stepper and, on resume, restores it.
@@ -86,6 +84,12 @@ func (r *run) prepare() error {
 	}
 	if err := r.step.Reserve(plan.ArenaBytes); err != nil {
 		return err
+	}
+	if err := s.openFrozen(r.step); err != nil {
+		return err
+	}
+	if s.frozen > 0 && cfg.CacheFrozen == "memory" && cfg.Iters <= s.layouts[0].Batches() {
+		s.warnings = append(s.warnings, fmt.Sprintf("cache_frozen: an epoch has %d batches and the run %d, so no row of training comes twice", s.layouts[0].Batches(), cfg.Iters))
 	}
 	r.state = State{Version: stateVersion, Seed: cfg.Seed, Fingerprint: s.fingerprint()}
 	r.valid = s.validIterator
@@ -292,7 +296,7 @@ func (r *run) reportProgress() {
 	secs := time.Since(w.began).Seconds()
 	r.report(Progress{Iter: r.state.Iter, Loss: w.loss / max(w.weight, 1), LR: r.lr(max(r.state.Updates-1, 0)), GradNorm: w.gradNorm, ItersPerSec: float64(w.micro) / secs,
 		ProcessedPerSec: float64(w.processed) / secs, RealPerSec: float64(w.real) / secs, SupervisedPerSec: float64(w.supervised) / secs,
-		TrainedTokens: r.state.Tokens, PeakBytes: r.s.rt.Pool.Usage().Peak})
+		TrainedTokens: r.state.Tokens, PeakBytes: r.s.rt.Pool.Usage().Peak, Frozen: r.step.frozenUse()})
 	r.window = window{began: time.Now()}
 }
 

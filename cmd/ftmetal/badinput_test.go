@@ -117,10 +117,13 @@ var badInputs = map[string]struct {
 	"unsupported tokenizer": {func(b *bench) {
 		b.write(filepath.Join(b.model, "tokenizer.json"), `{"model":{"type":"Telepathy"}}`)
 	}, "", []string{"tokenizer.json", "Telepathy"}},
-	"budget too small": {func(b *bench) {}, "--memory-limit 100KB", []string{"a step of 512 tokens needs ", "memory_limit is 97.66 KiB"}},
-	"unknown device":   {func(b *bench) {}, "--device abacus", []string{`unknown device "abacus"`}},
-	"bad keys":         {func(b *bench) {}, "--lora-parameters.keys self_attn.x_proj", []string{`no layer is called "self_attn.x_proj"`}},
-	"no checkpoint":    {func(b *bench) {}, "--resume nowhere", []string{"checkpoint nowhere", "no such file or directory"}},
+	"budget too small":       {func(b *bench) {}, "--memory-limit 100KB", []string{"a step of 512 tokens needs ", "memory_limit is 97.66 KiB"}},
+	"a cache of what trains": {func(b *bench) {}, "--cache-frozen memory --num-layers 9", []string{"cache_frozen is memory, but every layer trains: num_layers is 9 and the model has 2 layers"}},
+	"a cache over data":      {func(b *bench) {}, "--cache-frozen DATA/train.jsonl --num-layers 1", []string{"train.jsonl: is a file of another kind, and is left as it is"}},
+	"a cache too large":      {func(b *bench) {}, "--cache-frozen memory --num-layers 1 --memory-limit 300KB", []string{"are the cache of the frozen layers: name a file as cache_frozen"}},
+	"unknown device":         {func(b *bench) {}, "--device abacus", []string{`unknown device "abacus"`}},
+	"bad keys":               {func(b *bench) {}, "--lora-parameters.keys self_attn.x_proj", []string{`no layer is called "self_attn.x_proj"`}},
+	"no checkpoint":          {func(b *bench) {}, "--resume nowhere", []string{"checkpoint nowhere", "no such file or directory"}},
 	"adapter of another model": {func(b *bench) {
 		b.write(filepath.Join(b.model, "a.safetensors"), "\x40\x00\x00\x00\x00\x00\x00\x00"+fmt.Sprintf("%-64s", `{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`)+"!")
 	}, "--resume-adapter-file MODEL/a.safetensors", []string{`a.safetensors: tensor "x" does not belong to what is trained here`}},
@@ -144,7 +147,7 @@ func TestBadInput(t *testing.T) {
 			c.damage(b)
 			out := filepath.Join(t.TempDir(), "adapters")
 			args := strings.Fields("ftmetal train --model " + b.model + " --data " + b.data + " --adapter-path " + out +
-				" --iters 2 --max-seq-length 512 " + strings.ReplaceAll(c.args, "MODEL", b.model))
+				" --iters 2 --max-seq-length 512 " + strings.NewReplacer("MODEL", b.model, "DATA", b.data).Replace(c.args))
 			var stdout, stderr strings.Builder
 			require.Equal(t, 1, newApp(strings.NewReader(""), &stdout, &stderr).run(args), stdout.String())
 			text := stderr.String()

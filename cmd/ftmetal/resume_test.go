@@ -182,3 +182,70 @@ func TestResumeOfAFinishedRunWritesTheAdapter(t *testing.T) {
 	require.NoError(t, err, string(out))
 	requireSameFiles(t, whole, part)
 }
+
+// frozenArgs is a run that keeps what the frozen layer makes.
+func frozenArgs(model, data, out, where string) []string {
+	return append(resumeArgs(model, data, out), "--num-layers", "1", "--cache-frozen", where)
+}
+
+// Where the frozen layer's outputs are kept, and whether they survived, changes no bit
+// of a run that goes on from a checkpoint.
+func TestResumeWithFrozenCache(t *testing.T) {
+	for _, trajectory := range []string{"llama_bf16_lora_adamw", "llama_q4g32_qlora_adam"} {
+		t.Run(trajectory, func(t *testing.T) {
+			model, data := tiny(t, trajectory)
+			whole, states := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "states")
+			out, err := program(t, nil, frozenArgs(model, data, whole, states)...).CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.Contains(t, string(out), "100.0% of ")
+			for where, after := range map[string]string{"memory": "0000003", states: "0000006", states + "-new": "0000009"} {
+				part := filepath.Join(t.TempDir(), "a")
+				require.NoError(t, os.CopyFS(part, os.DirFS(whole)))
+				all, err := os.ReadDir(filepath.Join(part, "checkpoints"))
+				require.NoError(t, err)
+				for _, c := range all {
+					if c.Name() > after {
+						require.NoError(t, os.RemoveAll(filepath.Join(part, "checkpoints", c.Name())))
+					}
+				}
+				out, err := program(t, []string{"FTMETAL_WORKERS=1"}, append(frozenArgs(model, data, part, where), "--resume", "auto")...).CombinedOutput()
+				require.NoError(t, err, string(out))
+				require.Contains(t, string(out), "Resumed from")
+				require.NotContains(t, string(out), "Warning: cache_frozen", "it is the same device with fewer threads")
+				requireSameFiles(t, whole, part)
+			}
+			part := filepath.Join(t.TempDir(), "a")
+			require.NoError(t, os.CopyFS(part, os.DirFS(whole)))
+			out, err = program(t, nil, append(resumeArgs(model, data, part), "--num-layers", "1", "--resume", "auto")...).CombinedOutput()
+			require.Error(t, err)
+			require.Contains(t, string(out), "was made with other settings")
+		})
+	}
+}
+
+// Killed at a random moment while it fills its file of states, a run goes on to the
+// same end with what the file has.
+func TestKilledRunsKeepFrozenStates(t *testing.T) {
+	model, data := tiny(t, "llama_bf16_lora_adamw")
+	whole := filepath.Join(t.TempDir(), "a")
+	began := time.Now()
+	out, err := program(t, nil, frozenArgs(model, data, whole, "memory")...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	took := time.Since(began)
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
+	for range 3 {
+		part, states := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "states")
+		args := append(frozenArgs(model, data, part, states), "--resume", "auto")
+		for range 3 {
+			cmd := program(t, nil, args...)
+			require.NoError(t, cmd.Start())
+			time.Sleep(took/4 + time.Duration(rng.Int64N(int64(took))))
+			_ = cmd.Process.Signal(syscall.SIGKILL) // it may have ended by itself
+			_ = cmd.Wait()
+		}
+		out, err := program(t, nil, args...).CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.NotContains(t, string(out), "damaged")
+		requireSameFiles(t, whole, part)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/train"
 )
 
@@ -36,8 +37,13 @@ func Classic(e train.Event) []string {
 	case train.Started:
 		return Header(e)
 	case train.Progress:
-		return []string{fmt.Sprintf("Iter %d: Train loss %.3f, Learning Rate %.3e, It/sec %.3f, Tokens/sec %.3f, Trained Tokens %d, Peak mem %.3f GB",
+		lines := []string{fmt.Sprintf("Iter %d: Train loss %.3f, Learning Rate %.3e, It/sec %.3f, Tokens/sec %.3f, Trained Tokens %d, Peak mem %.3f GB",
 			e.Iter, e.Loss, e.LR, e.ItersPerSec, e.SupervisedPerSec, e.TrainedTokens, float64(e.PeakBytes)/1e9)}
+		if f := e.Frozen; f.Kept+f.Computed > 0 {
+			lines = append(lines, fmt.Sprintf("Iter %d: Frozen layers: %.1f%% of %s tokens from the cache, which holds %s%s",
+				e.Iter, 100*float64(f.Kept)/float64(f.Kept+f.Computed), Grouped(f.Kept+f.Computed), metal.FormatBytes(f.Bytes), damaged(f.Damaged)))
+		}
+		return lines
 	case train.Validated:
 		if e.Test {
 			return []string{fmt.Sprintf("Test loss %.3f, Test ppl %.3f.", e.Loss, math.Exp(e.Loss))}
@@ -51,6 +57,14 @@ func Classic(e train.Event) []string {
 		return []string{finished(e)}
 	}
 	return nil
+}
+
+// damaged is the end of a line on examples that the cache had not kept well.
+func damaged(examples int) string {
+	if examples == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d damaged examples were computed again", examples)
 }
 
 func finished(e train.Finished) string {

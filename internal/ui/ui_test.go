@@ -25,7 +25,8 @@ func events() []train.Event {
 		train.Step{Iter: 321, Iters: 1000, Loss: 3.5, Elapsed: 10 * time.Second},
 		train.Progress{Iter: 330, Loss: 2.843, LR: 2e-5, ItersPerSec: 2.627, ProcessedPerSec: 5123, RealPerSec: 5020, SupervisedPerSec: 431, TrainedTokens: 3290, PeakBytes: 9_707_000_000},
 		train.Step{Iter: 340, Iters: 1000, Loss: 1.2, Elapsed: 19 * time.Second},
-		train.Progress{Iter: 340, Loss: 1.234, LR: 2e-5, ItersPerSec: 3.5, ProcessedPerSec: 5123.4, RealPerSec: 5019.6, SupervisedPerSec: 2110, TrainedTokens: 4290, PeakBytes: 1288490189},
+		train.Progress{Iter: 340, Loss: 1.234, LR: 2e-5, ItersPerSec: 3.5, ProcessedPerSec: 5123.4, RealPerSec: 5019.6, SupervisedPerSec: 2110, TrainedTokens: 4290, PeakBytes: 1288490189,
+			Frozen: train.FrozenUse{Kept: 12000, Computed: 345, Bytes: 3 << 20, Damaged: 2}},
 		train.Saved{Iter: 340, Path: "adapters/checkpoint-340"},
 		train.Validated{Iter: 340, Loss: math.Log(10), Took: time.Second, Test: true},
 		train.Finished{Iter: 340, Path: "adapters", Interrupted: true, Took: 75 * time.Second},
@@ -43,6 +44,7 @@ Starting training..., iters: 1000
 Iter 320: Val loss 2.976, Val took 6.097s
 Iter 330: Train loss 2.843, Learning Rate 2.000e-05, It/sec 2.627, Tokens/sec 431.000, Trained Tokens 3290, Peak mem 9.707 GB
 Iter 340: Train loss 1.234, Learning Rate 2.000e-05, It/sec 3.500, Tokens/sec 2110.000, Trained Tokens 4290, Peak mem 1.288 GB
+Iter 340: Frozen layers: 97.2% of 12,345 tokens from the cache, which holds 3.00 MiB; 2 damaged examples were computed again
 Iter 340: Saved adapter weights to adapters/checkpoint-340
 Test loss 2.303, Test ppl 10.000.
 Stopped after iteration 340 (1m15s).

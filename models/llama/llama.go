@@ -133,19 +133,37 @@ func (b *Block) Forward(x *graph.Array, in nn.Input, layer int, freqs *graph.Arr
 
 // Hidden is the normalised output of the last layer for every token, [B·T,d].
 func (m *Model) Hidden(in nn.Input) *graph.Array {
-	ids := graph.Reshape(in.Tokens, in.Tokens.Size())
-	x := m.Model.EmbedTokens.Forward(ids)
-	for i, block := range m.Model.Layers {
+	x := in.States
+	if x == nil {
+		x = m.embed(in)
+	}
+	x = m.layers(x, in, in.Skip, len(m.Model.Layers))
+	if in.Cache != nil {
+		in.Cache.Len += in.Tokens.Dim(1)
+	}
+	return normalized(m.Model.Norm, x, in)
+}
+
+// Prefix is the output of the first n layers for every token, [B·T,d], as
+// nn.Input.States takes it.
+func (m *Model) Prefix(in nn.Input, n int) *graph.Array { return m.layers(m.embed(in), in, 0, n) }
+
+// embed is the embedding of every token.
+func (m *Model) embed(in nn.Input) *graph.Array {
+	return m.Model.EmbedTokens.Forward(graph.Reshape(in.Tokens, in.Tokens.Size()))
+}
+
+// layers runs x through the layers from first on up to end.
+func (m *Model) layers(x *graph.Array, in nn.Input, first, end int) *graph.Array {
+	for i := first; i < end; i++ {
+		block := m.Model.Layers[i]
 		if i < len(m.Recompute) && m.Recompute[i] {
 			x = m.recomputed(block, x, in, i)
 			continue
 		}
 		x = block.Forward(x, in, i, m.freqs)
 	}
-	if in.Cache != nil {
-		in.Cache.Len += in.Tokens.Dim(1)
-	}
-	return normalized(m.Model.Norm, x, in)
+	return x
 }
 
 // recomputed runs a block as a checkpoint with its trainable parameters as

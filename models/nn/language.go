@@ -51,6 +51,10 @@ func (c *KVCache) Arrays() []*graph.Array {
 type Input struct {
 	Tokens, Positions, Segments *graph.Array
 	Cache                       *KVCache
+	// States [B·T,d] are what the first Skip layers make of Tokens, whose shape alone
+	// counts then: the model goes on from there. nil: from the embedding on.
+	States *graph.Array
+	Skip   int
 	// Unfused makes norms, rotations and attention of single ops, which round like
 	// mlx-lm's: for following it number for number.
 	Unfused bool

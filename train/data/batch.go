@@ -28,6 +28,10 @@ type Batch struct {
 	// Lengths are mlx-lm's [offset, length] of each row; nil except in Compat
 	// batches.
 	Lengths [][2]int32
+	// Corpus holds the examples, and Places says where each of them lies, row by
+	// row; nil in Compat batches, which cut rows.
+	Corpus *Corpus
+	Places []Place
 
 	RealTokens       int // positions that are not padding
 	SupervisedTokens int // positions with a target; may be 0
@@ -35,6 +39,9 @@ type Batch struct {
 	Examples         int // segments begun
 	Epoch            int // the epoch, from 0, that the stream of rows has reached
 }
+
+// Place is where an example of a corpus begins in a batch.
+type Place struct{ Example, Row, At int32 }
 
 // newBatch returns a batch of padding.
 func newBatch(rows, seqLen int) *Batch {
@@ -50,9 +57,10 @@ func newBatch(rows, seqLen int) *Batch {
 	return b
 }
 
-// place puts an example at column at of a row, as the given segment.
-func (b *Batch) place(row, at int, ex Example, segment int32) {
-	base := row*b.SeqLen + at
+// place puts example i of a corpus at column at of a row, as the given segment.
+func (b *Batch) place(row, at int, c *Corpus, i int32, segment int32) {
+	base, ex := row*b.SeqLen+at, c.Example(int(i))
+	b.Corpus, b.Places = c, append(b.Places, Place{i, int32(row), int32(at)})
 	copy(b.Tokens[base:], ex.IDs)
 	for i := range ex.IDs {
 		b.Positions[base+i] = int32(i)

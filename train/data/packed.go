@@ -122,11 +122,11 @@ func (p *Packed) Next(ctx context.Context) (*Batch, error) {
 func (p *Packed) fill(b *Batch, row int) {
 	at, segment := 0, int32(1)
 	put := func(i int) {
-		ex := p.corpus.Example(int(p.window[i]))
+		ex := p.window[i]
 		p.window = slices.Delete(p.window, i, i+1)
 		p.refill() // a row may hold more examples than the window
-		b.place(row, at, ex, segment)
-		at += len(ex.IDs)
+		b.place(row, at, p.corpus, ex, segment)
+		at += p.corpus.tokens(int(ex))
 		segment++
 	}
 	for len(p.window) > 0 && p.corpus.tokens(int(p.window[0])) <= p.cfg.SeqLen-at {

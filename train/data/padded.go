@@ -106,7 +106,7 @@ func (p *Padded) Next(ctx context.Context) (*Batch, error) {
 	}
 	b := newBatch(p.cfg.Rows, min(padTo*((longest+padTo-1)/padTo), p.cfg.MaxSeqLen))
 	for i, row := range rows {
-		b.place(i, 0, p.corpus.Example(int(row)), 1)
+		b.place(i, 0, p.corpus, row, 1)
 	}
 	b.Epoch = p.epoch
 	return b, nil
