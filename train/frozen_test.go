@@ -18,7 +18,7 @@ import (
 // nothingKept is a cache of size 0.
 type nothingKept struct{}
 
-func (nothingKept) has(stateSlot) bool                 { return false }
+func (nothingKept) has(stateSlot) bool                  { return false }
 func (nothingKept) get(stateSlot, []byte) (bool, error) { return false, nil }
 func (nothingKept) put(stateSlot, []byte) error         { return nil }
 func (nothingKept) close() error                        { return nil }
