@@ -12,6 +12,7 @@ const (
 	sdpaThreads          = 128
 	sdpaVectorQueries    = 8
 	sdpaVectorSimdgroups = 8
+	sdpaMostParts        = 16
 	sdpaVJPKeys          = 32
 )
 
@@ -38,6 +39,13 @@ type sdpaArgs struct {
 	heads, kvHeads, tq, tk, dim    uint32
 	causal, segments               uint32
 	scale                          float32
+	parts, partKeys                uint32
+}
+
+// sdpaMergeArgs mirrors SDPAMergeArgs of sdpa.h.
+type sdpaMergeArgs struct {
+	out                   [3]int64
+	heads, tq, dim, parts uint32
 }
 
 func (op *SDPAOp) args() sdpaArgs {
@@ -46,7 +54,7 @@ func (op *SDPAOp) args() sdpaArgs {
 		refuse("SDPA: heads of %d elements, want a multiple of 8 up to 256", d)
 	}
 	args := sdpaArgs{heads: u32(op.Q.Shape[1]), kvHeads: u32(op.K.Shape[1]), tq: u32(op.Q.Shape[2]), tk: u32(op.K.Shape[2]), dim: u32(d),
-		causal: flag(op.Causal), segments: flag(op.SegK.Bound()), scale: op.Scale}
+		causal: flag(op.Causal), segments: flag(op.SegK.Bound()), scale: op.Scale, parts: 1, partKeys: u32(op.K.Shape[2])}
 	for _, s := range []struct {
 		to *[3]int64
 		t  Tensor
@@ -107,13 +115,46 @@ func SDPA(e Emitter, op SDPAOp) {
 	launch := metal.Dispatch{In: []metal.View{op.Q.View, op.K.View, op.V.View, segQ, segK}, Out: []metal.View{op.Out.View, lse},
 		Args: bytesOf(&args), FLOPs: 4 * int64(d) * op.visible()}
 	if tq <= sdpaVectorQueries {
-		threads := 32 * sdpaVectorSimdgroups
-		launch.Kernel = name("sdpa_vector", op.Q.DType)
-		launch.Grid, launch.Group = metal.Size{X: tq * threads, Y: h, Z: b}, metal.Size{X: threads, Y: 1, Z: 1}
-	} else {
-		launch.Kernel = fmt.Sprintf("%s_%d", name("sdpa", op.Q.DType), sdpaWidth(d))
-		launch.Grid = metal.Size{X: ceilDiv(tq, sdpaQueries) * sdpaThreads, Y: h, Z: b}
-		launch.Group = metal.Size{X: sdpaThreads, Y: 1, Z: 1}
+		op.vector(e, launch, args)
+		return
 	}
+	launch.Kernel = fmt.Sprintf("%s_%d", name("sdpa", op.Q.DType), sdpaWidth(d))
+	launch.Grid = metal.Size{X: ceilDiv(tq, sdpaQueries) * sdpaThreads, Y: h, Z: b}
+	launch.Group = metal.Size{X: sdpaThreads, Y: 1, Z: 1}
 	e.Emit(launch)
+}
+
+// sdpaPartKeys is how many keys the vector kernel takes at once of tk: some for
+// every part of a device where there are many, and all of few, whose parts would
+// cost more to put together than they save. It depends on tk alone, as sums do.
+func sdpaPartKeys(tk int) int {
+	const unit = 128
+	if tk <= unit {
+		return tk
+	}
+	return ceilDiv(ceilDiv(tk, sdpaMostParts), unit) * unit
+}
+
+// vector launches the form for few queries.
+func (op *SDPAOp) vector(e Emitter, launch metal.Dispatch, args sdpaArgs) {
+	b, h, tq, tk, d := op.Q.Shape[0], op.Q.Shape[1], op.Q.Shape[2], op.K.Shape[2], op.Q.Shape[3]
+	threads := 32 * sdpaVectorSimdgroups
+	keys := sdpaPartKeys(tk)
+	parts := max(ceilDiv(tk, max(keys, 1)), 1)
+	launch.Group = metal.Size{X: threads, Y: 1, Z: 1}
+	launch.Grid = metal.Size{X: tq * threads, Y: h, Z: b * parts}
+	if parts == 1 {
+		launch.Kernel = name("sdpa_vector", op.Q.DType)
+		e.Emit(launch)
+		return
+	}
+	rows := b * h * tq
+	done := launch.Out
+	args.parts, args.partKeys = u32(parts), u32(keys)
+	launch.Kernel, launch.Args = name("sdpa_vector_part", op.Q.DType), bytesOf(&args)
+	launch.Out = []metal.View{e.Scratch(int64(4 * rows * parts * d)), e.Scratch(int64(4 * rows * parts * 2))}
+	e.Emit(launch)
+	merge := sdpaMergeArgs{out: args.out, heads: args.heads, tq: args.tq, dim: args.dim, parts: args.parts}
+	e.Emit(metal.Dispatch{Kernel: name("sdpa_merge", op.Q.DType), In: launch.Out, Out: done, Args: bytesOf(&merge),
+		Grid: metal.Size{X: d, Y: rows, Z: 1}, Group: metal.Size{X: 32, Y: 1, Z: 1}, FLOPs: int64(4 * rows * parts * d)})
 }

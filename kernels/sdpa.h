@@ -9,6 +9,7 @@
 #define SDPA_THREADS 128
 #define SDPA_VECTOR_QUERIES 8 // at most so many queries go to the vector kernel
 #define SDPA_VECTOR_SIMDGROUPS 8
+#define SDPA_MOST_PARTS 16    // of the keys of a query in the vector kernel
 #define SDPA_VJP_KEYS 32      // key rows of a threadgroup, 8 for each simdgroup
 
 struct SDPAArgs {
@@ -28,4 +29,17 @@ struct SDPAArgs {
   uint32_t causal;
   uint32_t segments; // 0: the bindings of segments hold nothing
   float scale;
+  uint32_t parts;    // of the vector kernel
+  uint32_t partKeys; // keys of a part
+};
+
+// Arguments of putting parts together: x [B, H, Tq, parts, D] and state
+// [B, H, Tq, parts, 2], the highest score as a logarithm to base 2 and the sum of
+// exponentials below it, contiguous, make out [B, H, Tq, D] and lse.
+struct SDPAMergeArgs {
+  int64_t out[3];
+  uint32_t heads;
+  uint32_t tq;
+  uint32_t dim;
+  uint32_t parts;
 };

@@ -5,6 +5,8 @@
 //     memory. A tile that causality or segments hide from all 32 is passed over.
 //   sdpa_vector: for few queries. A threadgroup takes one query, and its
 //     simdgroups every eighth key each; a lane holds the elements lane + 32i.
+//   sdpa_vector_part: the same for a part of the keys, and sdpa_merge puts the
+//     parts together: many keys of few heads would leave most of a device idle.
 // A query that sees no key gets zeros and -inf.
 #include "kernel.h"
 #include "sdpa.h"
@@ -128,14 +130,21 @@ template <typename T, uint WIDTH, uint KEYS>
 
 #define SDPA_LANE_ELEMENTS 8
 
-template <typename T>
+// The log-sum-exp of a highest score, as a logarithm to base 2, and the sum of
+// exponentials below it.
+METAL_FUNC float sdpa_log_sum(float top, float sum) {
+  return sum == 0.0f ? -INFINITY : top * SDPA_LN2 + precise::log(sum);
+}
+
+// With PART, out holds a part's result and lse its state, as SDPAMergeArgs says.
+template <typename T, typename O, bool PART>
 [[kernel]] void sdpa_vector(
     device const T* q [[buffer(0)]],
     device const T* k [[buffer(1)]],
     device const T* v [[buffer(2)]],
     device const int* segQ [[buffer(3)]],
     device const int* segK [[buffer(4)]],
-    device T* out [[buffer(5)]],
+    device O* out [[buffer(5)]],
     device float* lse [[buffer(6)]],
     constant SDPAArgs& args [[buffer(7)]],
     uint3 group [[threadgroup_position_in_grid]],
@@ -146,12 +155,14 @@ template <typename T>
   shared_memory(float, sums, [SDPA_VECTOR_SIMDGROUPS]);
   shared_memory(float, parts, [SDPA_VECTOR_SIMDGROUPS * SDPA_LANE_ELEMENTS * SIMD_SIZE]);
   uint query = group.x, head = group.y, kvHead = head / (args.heads / args.kvHeads);
-  q += int64_t(group.z) * args.q[0] + int64_t(head) * args.q[1] + int64_t(query) * args.q[2];
-  k += int64_t(group.z) * args.k[0] + int64_t(kvHead) * args.k[1];
-  v += int64_t(group.z) * args.v[0] + int64_t(kvHead) * args.v[1];
+  uint batch = group.z / args.parts, part = group.z % args.parts;
+  uint64_t row = (uint64_t(batch) * args.heads + head) * args.tq + query;
+  q += int64_t(batch) * args.q[0] + int64_t(head) * args.q[1] + int64_t(query) * args.q[2];
+  k += int64_t(batch) * args.k[0] + int64_t(kvHead) * args.k[1];
+  v += int64_t(batch) * args.v[0] + int64_t(kvHead) * args.v[1];
   if (args.segments) {
-    segQ += uint64_t(group.z) * args.tq;
-    segK += uint64_t(group.z) * args.tk;
+    segQ += uint64_t(batch) * args.tq;
+    segK += uint64_t(batch) * args.tk;
   }
   float mine[SDPA_LANE_ELEMENTS], acc[SDPA_LANE_ELEMENTS];
   for (uint i = 0; i < SDPA_LANE_ELEMENTS; i++) {
@@ -159,9 +170,12 @@ template <typename T>
     mine[i] = d < args.dim ? float(q[d]) : 0.0f;
     acc[i] = 0.0f;
   }
-  float top = -INFINITY, sum = 0.0f;
-  uint end = sdpa_keys_end(args, query);
-  for (uint key = simdgroup; key < end; key += SDPA_VECTOR_SIMDGROUPS) {
+  float scale = args.scale * SDPA_LOG2E, top = -INFINITY, sum = 0.0f;
+  uint end = sdpa_keys_end(args, query), first = part * args.partKeys;
+  if (PART) {
+    end = min(end, first + args.partKeys);
+  }
+  for (uint key = first + simdgroup; key < end; key += SDPA_VECTOR_SIMDGROUPS) {
     if (!sdpa_visible(args, segQ, segK, query, key)) {
       continue;
     }
@@ -169,9 +183,9 @@ template <typename T>
     for (uint i = 0; i < SDPA_LANE_ELEMENTS && lane + SIMD_SIZE * i < args.dim; i++) {
       dot += mine[i] * float(k[int64_t(key) * args.k[2] + lane + SIMD_SIZE * i]);
     }
-    float s = simd_sum(dot) * args.scale;
+    float s = simd_sum(dot) * scale;
     float next = max(top, s), base = isinf(next) && next < 0.0f ? 0.0f : next;
-    float keep = fast::exp2((top - base) * SDPA_LOG2E), p = fast::exp2((s - base) * SDPA_LOG2E);
+    float keep = fast::exp2(top - base), p = fast::exp2(s - base);
     for (uint i = 0; i < SDPA_LANE_ELEMENTS && lane + SIMD_SIZE * i < args.dim; i++) {
       acc[i] = acc[i] * keep + p * float(v[int64_t(key) * args.v[2] + lane + SIMD_SIZE * i]);
     }
@@ -190,24 +204,66 @@ template <typename T>
   }
   float base = isinf(all) && all < 0.0f ? 0.0f : all, total = 0.0f, x = 0.0f;
   for (uint g = 0; g < SDPA_VECTOR_SIMDGROUPS; g++) {
-    float weight = fast::exp2((tops[g] - base) * SDPA_LOG2E);
+    float weight = fast::exp2(tops[g] - base);
     total += weight * sums[g];
     x += weight * parts[g * SDPA_LANE_ELEMENTS * SIMD_SIZE + tid];
   }
+  x = total == 0.0f ? 0.0f : x / total;
+  if (PART) {
+    out += (row * args.parts + part) * args.dim;
+    lse += (row * args.parts + part) * 2;
+  } else {
+    out += int64_t(batch) * args.out[0] + int64_t(head) * args.out[1] + int64_t(query) * args.out[2];
+    lse += row;
+  }
   if (tid < args.dim) {
-    out[int64_t(group.z) * args.out[0] + int64_t(head) * args.out[1] + int64_t(query) * args.out[2] + tid] = T(total == 0.0f ? 0.0f : x / total);
+    out[tid] = O(x);
   }
   if (tid == 0) {
-    lse[(uint64_t(group.z) * args.heads + head) * args.tq + query] = total == 0.0f ? -INFINITY : all + precise::log(total);
+    lse[0] = PART ? all : sdpa_log_sum(all, total);
+    if (PART) {
+      lse[1] = total;
+    }
+  }
+}
+
+// One thread per element of out.
+template <typename T>
+[[kernel]] void sdpa_merge(
+    device const float* x [[buffer(0)]],
+    device const float* state [[buffer(1)]],
+    device T* out [[buffer(2)]],
+    device float* lse [[buffer(3)]],
+    constant SDPAMergeArgs& args [[buffer(4)]],
+    uint2 i [[thread_position_in_grid]]) {
+  uint row = i.y;
+  x += uint64_t(row) * args.parts * args.dim;
+  state += uint64_t(row) * args.parts * 2;
+  float top = -INFINITY, total = 0.0f, sum = 0.0f;
+  for (uint p = 0; p < args.parts; p++) {
+    top = max(top, state[2 * p]);
+  }
+  float base = isinf(top) && top < 0.0f ? 0.0f : top;
+  for (uint p = 0; p < args.parts; p++) {
+    float weight = fast::exp2(state[2 * p] - base) * state[2 * p + 1];
+    total += weight;
+    sum += weight * x[p * args.dim + i.x];
+  }
+  uint query = row % args.tq, head = row / args.tq % args.heads, batch = row / args.tq / args.heads;
+  out[int64_t(batch) * args.out[0] + int64_t(head) * args.out[1] + int64_t(query) * args.out[2] + i.x] = T(total == 0.0f ? 0.0f : sum / total);
+  if (i.x == 0) {
+    lse[row] = sdpa_log_sum(top, total);
   }
 }
 
 // clang-format off
-#define instantiate_sdpa(n, T)                         \
-  instantiate_kernel("sdpa_" #n "_64", sdpa, T, 64, 32)   \
-  instantiate_kernel("sdpa_" #n "_128", sdpa, T, 128, 32) \
-  instantiate_kernel("sdpa_" #n "_256", sdpa, T, 256, 16) \
-  instantiate_kernel("sdpa_vector_" #n, sdpa_vector, T)
+#define instantiate_sdpa(n, T)                                            \
+  instantiate_kernel("sdpa_" #n "_64", sdpa, T, 64, 32)                    \
+  instantiate_kernel("sdpa_" #n "_128", sdpa, T, 128, 32)                  \
+  instantiate_kernel("sdpa_" #n "_256", sdpa, T, 256, 16)                  \
+  instantiate_kernel("sdpa_vector_" #n, sdpa_vector, T, T, false)        \
+  instantiate_kernel("sdpa_vector_part_" #n, sdpa_vector, T, float, true)  \
+  instantiate_kernel("sdpa_merge_" #n, sdpa_merge, T)
 instantiate_sdpa(f32, float)
 instantiate_sdpa(f16, half)
 instantiate_sdpa(bf16, bfloat)

@@ -3,6 +3,7 @@
 #pragma once
 
 #define SDPA_LOG2E 1.44269504f
+#define SDPA_LN2 0.693147181f
 
 typedef simdgroup_matrix<float, 8, 8> sdpa_piece;
 

@@ -144,9 +144,11 @@ var sdpaSizes = [][]int{
 	{1, 2, 1, 33, 70, 16}, {1, 1, 1, 70, 33, 64}, {2, 1, 1, 10, 1, 8},
 }
 
-// sdpaFew are sizes with so few queries that the vector kernel takes them.
+// sdpaFew are sizes with so few queries that the vector kernel takes them: keys in
+// one part and in several, key heads of more queries than are done at once.
 var sdpaFew = [][]int{
 	{1, 1, 1, 1, 1, 8}, {2, 4, 2, 1, 33, 64}, {1, 2, 1, 7, 7, 72}, {1, 3, 1, 8, 130, 128}, {1, 1, 1, 3, 67, 256}, {1, 2, 2, 5, 3, 32}, {1, 1, 1, 1, 9, 80},
+	{1, 9, 3, 1, 128, 64}, {2, 3, 1, 4, 257, 40}, {1, 34, 2, 1, 300, 32}, {1, 2, 1, 3, 2049, 16}, {1, 1, 1, 2, 400, 256},
 }
 
 // sdpaBench are training steps of SmolLM2-135M and of a head of 128, and tokens

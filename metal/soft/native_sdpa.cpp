@@ -1,7 +1,8 @@
 // Attention forward: kernels/sdpa.metal. A piece is a tile of 64 queries of a
-// head, or for sdpa_vector all (up to 8) queries of one.
+// head, or for sdpa_vector all (up to 8) queries of some heads that share keys.
 #ifndef FT_ISA
 #define FT_SOURCE "native_sdpa.cpp"
+#include "native_rows.h"
 #include "native_sdpa.h"
 #include "native_isa.h"
 #endif
@@ -57,12 +58,12 @@ template <class T> struct Rows {
 
 template <class T> void forward_rows(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) { forward<Rows<T>>(l, begin, end, w); }
 
-// Few is the state of the queries of a head in the vector form: rows of scores
-// for KT keys, queries and sums as rows of ld.
+// Few is the state of the queries of some heads in the vector form, heads first:
+// rows of scores for KT keys, queries and sums as rows of ld.
 struct Few {
   int64_t n, ld;
   float *s, *q, *acc;
-  float top[SDPA_VECTOR_QUERIES], sum[SDPA_VECTOR_QUERIES];
+  float top[sdpa_few], sum[sdpa_few];
 };
 
 // pairs adds neighbouring lanes of a and then of b.
@@ -77,30 +78,85 @@ FT_OP vf pairs(vf a, vf b) {
 #endif
 }
 
-// score writes the scores of query i for the tile's keys, and minus infinity
-// for those it does not see and behind the last up to a whole vector.
-template <class T>
-void score(const SDPAArgs* a, const Tile& t, int64_t i, const Few& f, const T* keys, int64_t stride) {
-  const float* q = f.q + i * f.ld;
-  float* s = f.s + i * KT;
-  for (int64_t j = 0; j < t.nk; j += lanes) {
-    vf dots[lanes];
-    FT_UNROLL for (int x = 0; x < lanes; x++) {
-      const T* key = keys + smaller(j + x, t.nk - 1) * stride;
-      vf dot = {};
-      for (int64_t d = 0; d < whole(a->dim); d += lanes) dot += load(q + d) * load(key + d);
-      dots[x] = dot;
-    }
-    FT_UNROLL for (int n = lanes / 2; n; n /= 2) {
-      FT_UNROLL for (int x = 0; x < n; x++) dots[x] = pairs(dots[2 * x], dots[2 * x + 1]);
-    }
-    store(s + j, dots[0]);
+// How many rows before their use keys are fetched.
+constexpr int64_t rows_ahead = 32;
+
+// Head is the keys or the values of a tile: rows of dim elements.
+template <class T> struct Head {
+  const T* p;
+  int64_t stride;
+  // fetch asks for four rows from row i on, which may lie behind the last: tiles are
+  // too short for the processor to see what is read next. More at once would wait
+  // for each other, and what is computed meanwhile for them.
+  void fetch(int64_t i, int64_t dim) const {
+    for (int64_t r = i; r < i + 4; r++)
+      for (int64_t d = 0; d < dim; d += 64 / int64_t(sizeof(T))) __builtin_prefetch(p + r * stride + d);
   }
-  int64_t seen = t.nk;
-  if (a->causal) seen = smaller(larger(i + int64_t(a->tk) - int64_t(a->tq) + 1 - t.k, 0), seen);
-  for (int64_t j = 0; t.seg_q && j < seen; j++)
-    if (t.seg_q[i] != t.seg_k[t.k + j]) s[j] = -__builtin_inff();
-  for (int64_t j = seen; j < whole(t.nk); j++) s[j] = -__builtin_inff();
+};
+
+// scores writes those of Q queries from the i-th on for nk keys, and of some more
+// up to a whole vector. Keys are read once for all Q. The first queries fetch the
+// values too.
+template <class T, int Q>
+void scores(const Few& f, int64_t i, const Head<T>& keys, const Head<T>& values, int64_t nk, int64_t dim) {
+  const float* q = f.q + i * f.ld;
+  for (int64_t j = 0; j < nk; j += lanes) {
+    vf some[Q][lanes / 4];
+    for (int at = 0; at < lanes / 4; at++) {
+      if (i == 0) keys.fetch(j + 4 * at + rows_ahead, dim), values.fetch(j + 4 * at, dim);
+      const T* key[4];
+      FT_UNROLL for (int x = 0; x < 4; x++) key[x] = keys.p + smaller(j + 4 * at + x, nk - 1) * keys.stride;
+      vf dots[Q][4] = {};
+      for (int64_t d = 0; d < dim; d += lanes) {
+        vf k[4];
+        FT_UNROLL for (int x = 0; x < 4; x++) k[x] = load(key[x] + d);
+        FT_UNROLL for (int y = 0; y < Q; y++) {
+          const vf mine = load(q + y * f.ld + d);
+          FT_UNROLL for (int x = 0; x < 4; x++) dots[y][x] += mine * k[x];
+        }
+      }
+      FT_UNROLL for (int y = 0; y < Q; y++) some[y][at] = pairs(pairs(dots[y][0], dots[y][1]), pairs(dots[y][2], dots[y][3]));
+    }
+    FT_UNROLL for (int y = 0; y < Q; y++) {
+      FT_UNROLL for (int n = lanes / 8; n; n /= 2) {
+        FT_UNROLL for (int x = 0; x < n; x++) some[y][x] = pairs(some[y][2 * x], some[y][2 * x + 1]);
+      }
+      store(f.s + (i + y) * KT + j, some[y][0]);
+    }
+  }
+}
+
+// How many queries meet a key at once: their sums stay in registers.
+#if defined(FT_AVX512) || defined(__aarch64__)
+constexpr int queries_at_once = 4;
+#else
+constexpr int queries_at_once = 2;
+#endif
+
+template <class T> void all_scores(const Few& f, const Head<T>& keys, const Head<T>& values, int64_t nk, int64_t dim) {
+  constexpr int Q = queries_at_once;
+  for (int64_t i = 0; i < rows_ahead; i += 4) keys.fetch(i, dim);
+  int64_t i = 0;
+  for (; i + Q <= f.n; i += Q) scores<T, Q>(f, i, keys, values, nk, dim);
+  if (f.n - i == 3) scores<T, 3>(f, i, keys, values, nk, dim);
+  if (f.n - i == 2) scores<T, 2>(f, i, keys, values, nk, dim);
+  if (f.n - i == 1) scores<T, 1>(f, i, keys, values, nk, dim);
+}
+
+// hide sets the scores of keys that a query does not see to minus infinity, and of
+// those behind the tile's last up to a whole vector.
+void hide(const SDPAArgs* a, const Tile& t, const Few& f) {
+  const Range keys = t.seg_q ? range(t.seg_k + t.k, t.nk) : Range{};
+  for (int64_t r = 0; r < f.n; r++) {
+    const int64_t i = r % a->tq;
+    float* s = f.s + r * KT;
+    int64_t seen = t.nk;
+    if (a->causal) seen = smaller(larger(i + int64_t(a->tk) - int64_t(a->tq) + 1 - t.k, 0), seen);
+    const bool mixed = t.seg_q && (keys.low != t.seg_q[i] || keys.high != t.seg_q[i]);
+    for (int64_t j = 0; mixed && j < seen; j++)
+      if (t.seg_q[i] != t.seg_k[t.k + j]) s[j] = -__builtin_inff();
+    for (int64_t j = seen; j < whole(t.nk); j++) s[j] = -__builtin_inff();
+  }
 }
 
 // The softmax of one query's scores.
@@ -121,50 +177,93 @@ void soften_row(float* s, int64_t n, float* acc, int64_t dim, float* top, float*
 }
 
 // attend adds the keys of a tile. Rows of keys and values hold whole vectors.
-template <class T>
-void attend(const SDPAArgs* a, const Tile& t, Few& f, const T* keys, int64_t key_stride, const T* values, int64_t value_stride) {
-  for (int64_t i = 0; i < f.n; i++) {
-    score(a, t, i, f, keys, key_stride);
-    soften_row(f.s + i * KT, whole(t.nk), f.acc + i * f.ld, whole(a->dim), &f.top[i], &f.sum[i]);
-  }
-  product<Floats, false>(f.n, whole(a->dim), f.s, KT, values, value_stride, t.nk, f.acc, f.ld, true);
+template <class T> void attend(const SDPAArgs* a, const Tile& t, Few& f, const Head<T>& keys, const Head<T>& values) {
+  const int64_t dim = whole(a->dim);
+  all_scores(f, keys, values, t.nk, dim);
+  hide(a, t, f);
+  for (int64_t i = 0; i < f.n; i++) soften_row(f.s + i * KT, whole(t.nk), f.acc + i * f.ld, dim, &f.top[i], &f.sum[i]);
+  product<Floats, false>(f.n, dim, f.s, KT, values.p, values.stride, t.nk, f.acc, f.ld, true);
 }
 
-template <class T>
+// vector is attention of few queries; with part set to a part of the keys, whose
+// results and states sdpa_merge puts together.
+template <class T, bool part>
 void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
-  const int64_t dim = a->dim, ld = row_length(a), n = a->tq;
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t((2 * KT + 2 * n) * ld + n * KT)))};
+  const int64_t dim = a->dim, ld = row_length(a), tq = a->tq, group = a->heads / a->kvHeads;
+  const float scale = a->scale * log2e;
+  const SDPAFew few(a);
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t((2 * KT + 2 * sdpa_few) * ld + sdpa_few * KT)))};
   float *keys = arena.take(KT * ld), *values = arena.take(KT * ld);
-  Few f = {n, ld, arena.take(n * KT), arena.take(n * ld), arena.take(n * ld), {}, {}};
+  Few f = {0, ld, arena.take(sdpa_few * KT), arena.take(sdpa_few * ld), arena.take(sdpa_few * ld), {}, {}};
   for (int64_t u = begin; u < end; u++) {
-    const int64_t b = u / a->heads, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
+    const int64_t p = u % a->parts, shared = u / a->parts, kv = shared / few.shares % a->kvHeads, b = shared / few.shares / a->kvHeads;
+    const int64_t head = kv * group + shared % few.shares * few.heads, heads = smaller(few.heads, (kv + 1) * group - head);
     const T *k = at<const T>(l, 1, a->k, b, kv), *v = at<const T>(l, 2, a->v, b, kv);
     Tile t = tile_of(l, b, 3);
-    t.nq = n;
-    pack(at<const T>(l, 0, a->q, b, h), a->q[2], n, dim, f.q, ld);
-    for (int64_t i = 0; i < n * ld; i++) f.q[i] *= a->scale * log2e;
-    memset(f.acc, 0, size_t(n * ld) * sizeof(float));
-    for (int64_t i = 0; i < n; i++) f.top[i] = -__builtin_inff(), f.sum[i] = 0.0f;
-    const int64_t last = keys_end(a, n);
-    for (int64_t first = 0; first < last; first += KT) {
+    t.nq = tq;
+    f.n = heads * tq;
+    for (int64_t i = 0; i < f.n; i++) {
+      const T* q = at<const T>(l, 0, a->q, b, head + i / tq) + i % tq * a->q[2];
+      each(dim, [&](int64_t d, auto some) { store(f.q + i * ld + d, load(q + d, some) * scale); });  // whole vectors
+    }
+    memset(f.acc, 0, size_t(f.n * ld) * sizeof(float));
+    for (int64_t i = 0; i < f.n; i++) f.top[i] = -__builtin_inff(), f.sum[i] = 0.0f;
+    const int64_t last = smaller(keys_end(a, tq), (p + 1) * a->partKeys);
+    for (int64_t first = p * a->partKeys; first < last; first += KT) {
       t.k = first;
       t.nk = smaller(KT, last - first);
       if (!trim(t)) continue;
       const T *kt = k + t.k * a->k[2], *vt = v + t.k * a->v[2];
       if (dim % lanes == 0) {
-        attend(a, t, f, kt, a->k[2], vt, a->v[2]);
+        attend(a, t, f, Head<T>{kt, a->k[2]}, Head<T>{vt, a->v[2]});
       } else {
         pack(kt, a->k[2], t.nk, dim, keys, ld);
         pack(vt, a->v[2], t.nk, dim, values, ld);
-        attend(a, t, f, keys, ld, values, ld);
+        attend(a, t, f, Head<float>{keys, ld}, Head<float>{values, ld});
       }
     }
-    T* out = at<T>(l, 5, a->out, b, h);
-    for (int64_t i = 0; i < n; i++) {
-      unpack(f.acc + i * ld, dim, f.sum[i] == 0.0f ? 0.0f : 1.0f / f.sum[i], out + i * a->out[2]);
-      static_cast<float*>(l->bufs[6])[u * n + i] = log_sum(f.top[i], f.sum[i]);
+    const int64_t row = (b * a->heads + head) * tq;  // of the first query
+    for (int64_t i = 0; i < f.n; i++) {
+      const float factor = f.sum[i] == 0.0f ? 0.0f : 1.0f / f.sum[i];
+      float* state = static_cast<float*>(l->bufs[6]);
+      if constexpr (part) {
+        const int64_t to = (row + i) * a->parts + p;
+        unpack(f.acc + i * ld, dim, factor, static_cast<float*>(l->bufs[5]) + to * dim);
+        state[2 * to] = f.top[i], state[2 * to + 1] = f.sum[i];
+      } else {
+        unpack(f.acc + i * ld, dim, factor, at<T>(l, 5, a->out, b, head + i / tq) + i % tq * a->out[2]);
+        state[row + i] = log_sum(f.top[i], f.sum[i]);
+      }
     }
+  }
+}
+
+template <class T> void vector_whole(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) { vector<T, false>(l, begin, end, w); }
+template <class T> void vector_part(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) { vector<T, true>(l, begin, end, w); }
+
+// merge puts the parts of rows together.
+template <class T> void merge(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const SDPAMergeArgs* a = static_cast<const SDPAMergeArgs*>(l->args);
+  const int64_t parts = a->parts, dim = a->dim, per = rows_per_piece(parts * dim), rows = int64_t(l->grid[1]);
+  for (int64_t row = begin * per; row < smaller(end * per, rows); row++) {
+    const float *x = static_cast<const float*>(l->bufs[0]) + row * parts * dim, *state = static_cast<const float*>(l->bufs[1]) + row * parts * 2;
+    float top = -__builtin_inff(), total = 0.0f;
+    for (int64_t p = 0; p < parts; p++) top = state[2 * p] > top ? state[2 * p] : top;
+    const float base = top == -__builtin_inff() ? 0.0f : top;
+    alignas(64) float weight[SDPA_MOST_PARTS];
+    for (int64_t p = 0; p < SDPA_MOST_PARTS; p++) weight[p] = p < parts ? state[2 * p] - base : -__builtin_inff();
+    for (int64_t p = 0; p < parts; p += lanes) store(weight + p, power(load(weight + p)));
+    for (int64_t p = 0; p < parts; p++) total += weight[p] *= state[2 * p + 1];
+    const float factor = total == 0.0f ? 0.0f : 1.0f / total;
+    const int64_t i = row % a->tq, h = row / a->tq % a->heads, b = row / a->tq / a->heads;
+    T* out = static_cast<T*>(l->bufs[2]) + b * a->out[0] + h * a->out[1] + i * a->out[2];
+    each(dim, [&](int64_t d, auto k) {
+      vf sum = {};
+      for (int64_t p = 0; p < parts; p++) sum += weight[p] * load(x + p * dim + d, k);
+      store(out + d, sum * factor, k);
+    });
+    static_cast<float*>(l->bufs[3])[row] = log_sum(top, total);
   }
 }
 
@@ -181,7 +280,14 @@ int64_t forward_units(const ft_launch* l) {
   const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
   return ft::ceil_div(a->tq, ft::sdpa_queries) * a->heads * l->grid[2];
 }
-int64_t vector_units(const ft_launch* l) { return int64_t(static_cast<const SDPAArgs*>(l->args)->heads) * l->grid[2]; }
+int64_t vector_units(const ft_launch* l) {
+  const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
+  return int64_t(l->grid[2]) * a->kvHeads * ft::SDPAFew(a).shares;
+}
+int64_t merge_units(const ft_launch* l) {
+  const SDPAMergeArgs* a = static_cast<const SDPAMergeArgs*>(l->args);
+  return ft::ceil_div(l->grid[1], ft::rows_per_piece(int64_t(a->parts) * a->dim));
+}
 
 }  // namespace
 
@@ -192,12 +298,16 @@ static void forward_bf16(const ft_launch* l, int64_t begin, int64_t end, ft_work
   if (!ft::sdpa_forward_pairs(l, begin, end, w)) forward_rows_bf16(l, begin, end, w);
 }
 
-#define SDPA(n, T)                                        \
-  FT_RUNNER(vector_##n, sdpa::vector<T>)                  \
+#define SDPA(n, T)                                          \
+  FT_RUNNER(vector_##n, sdpa::vector_whole<T>)              \
+  FT_RUNNER(part_##n, sdpa::vector_part<T>)                 \
+  FT_RUNNER(merge_##n, sdpa::merge<T>)                      \
   FT_NATIVE("sdpa_" #n "_64", forward_units, forward_##n);  \
   FT_NATIVE("sdpa_" #n "_128", forward_units, forward_##n); \
   FT_NATIVE("sdpa_" #n "_256", forward_units, forward_##n); \
-  FT_NATIVE("sdpa_vector_" #n, vector_units, vector_##n);
+  FT_NATIVE("sdpa_vector_" #n, vector_units, vector_##n);   \
+  FT_NATIVE("sdpa_vector_part_" #n, vector_units, part_##n); \
+  FT_NATIVE("sdpa_merge_" #n, merge_units, merge_##n);
 SDPA(f32, float)
 SDPA(f16, ft::f16)
 SDPA(bf16, ft::bf16)

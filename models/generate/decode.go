@@ -96,16 +96,24 @@ func (d *decoder) grow(ctx context.Context) error {
 	return nil
 }
 
-// allocate makes the arrays of the step and copies the tokens so far.
+// allocate makes the arrays of the step and copies the tokens so far. Keys and
+// values of all layers lie in one block, whose pages are large.
 func (d *decoder) allocate(ctx context.Context, rt *graph.Runtime, old []*graph.Array) error {
+	each := old[0].Size() / old[0].Dim(2) * d.room
+	block, err := graph.NewState(rt, "keys and values", old[0].DType(), len(old), each)
+	if err != nil {
+		return err
+	}
 	d.keep = make([]*graph.Array, len(old))
-	var err error
 	for i, x := range old {
 		s := slices.Clone(x.Shape())
 		s[2] = d.room
-		if d.keep[i], err = graph.NewState(rt, "keys and values", x.DType(), s...); err != nil {
-			return err
-		}
+		d.keep[i] = graph.Reshape(graph.SliceAxis(block, 0, i, i+1), s...)
+	}
+	if err := graph.Eval(ctx, d.keep...); err != nil {
+		return err
+	}
+	for i, x := range old {
 		if err := copyTokens(ctx, x, d.keep[i], d.cache.Len); err != nil {
 			return err
 		}
