@@ -1,5 +1,17 @@
 package soft
 
+import (
+	"unsafe"
+
+	"github.com/ftmetal/ftmetal/metal"
+)
+
 // LimitCPU makes native kernels take the processor for one with the baseline
 // only (0), AVX2 (1), AVX-512 (2), or for what it is (3).
 var LimitCPU = limitCPU
+
+// Ahead is what workers fetch that wait for a step of a program.
+func Ahead(p metal.Program, step int) (at uintptr, bytes, stride int64) {
+	s := &p.(*program).steps[step]
+	return uintptr(unsafe.Pointer(s.ahead)), int64(s.ahead_bytes), int64(s.ahead_stride)
+}

@@ -113,6 +113,33 @@ func (p *program) pack(entries []*entry) {
 		seconds += float64(op.FLOPs)/2e11 + float64(op.Traffic())/3e10
 	}
 	p.long = p.workers > 1 && seconds > 1e-3
+	p.look()
+}
+
+// aheadLeast is from how many bytes on the largest operand of a step is worth
+// fetching while workers wait for the steps before it.
+const aheadLeast = 1 << 15
+
+// look tells each step what the steps behind it read next.
+func (p *program) look() {
+	var next C.ft_step
+	for i := len(p.list) - 1; i >= 0; i-- {
+		s := &p.steps[i]
+		s.ahead, s.ahead_bytes, s.ahead_stride = next.ahead, next.ahead_bytes, next.ahead_stride
+		largest := 0
+		lens := unsafe.Slice(s.bytes, len(p.list[i].In))
+		for j, n := range lens {
+			if n > lens[largest] {
+				largest = j
+			}
+		}
+		if len(lens) == 0 || lens[largest] < aheadLeast {
+			continue
+		}
+		next.ahead = *(**C.char)(unsafe.Add(unsafe.Pointer(s.bufs), uintptr(largest)*unsafe.Sizeof(uintptr(0))))
+		next.ahead_bytes = lens[largest]
+		next.ahead_stride = max(lens[largest]*s.chunk/max(s.units, 1), 64)
+	}
 }
 
 // plan decides how a step is divided among workers.

@@ -34,7 +34,11 @@ typedef struct {
   int64_t units; // threadgroups, or the native kernel's pieces
   int64_t chunk; // units that a worker takes at a time
   int64_t nanos; // from the start of the run to the end of the step, when profiling
-  int64_t next, done;
+  // What the steps behind this one read next: a piece of theirs begins every
+  // ahead_stride bytes of ahead_bytes. Null: nothing large.
+  const char* ahead;
+  int64_t ahead_bytes, ahead_stride;
+  int64_t next, done, waiting;
 } ft_step;
 
 // ft_program is a list of steps and the state of its run. All workers of a run
