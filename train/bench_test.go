@@ -68,3 +68,34 @@ func TestOutsideKernels(t *testing.T) {
 	require.Less(t, least, 0.01)
 	require.Greater(t, least, 0.0)
 }
+
+// A pass over data that came before takes its frozen layers from the cache; random
+// tokens have none.
+func TestMeasureTrainingWithFrozenCache(t *testing.T) {
+	cfg := DefaultConfig("")
+	cfg.Model, cfg.Data, cfg.Device, cfg.ValSplit = "../tools/demo/model", fewRows(t, 30), "soft", 0
+	cfg.MaxSeqLength, cfg.BatchSize, cfg.NumLayers, cfg.CacheFrozen = 256, 2, 2, "memory"
+	b, err := OpenBench(context.Background(), cfg)
+	require.NoError(t, err)
+	defer b.Close()
+	for run := range 2 {
+		st, err := b.Run(context.Background())
+		require.NoError(t, err)
+		use := b.step.frozenUse()
+		require.Equal(t, st.Real, use.Kept+use.Computed)
+		require.Equal(t, run == 0, use.Kept == 0)
+		require.Equal(t, run == 1, use.Computed == 0)
+		require.Equal(t, st.Real*192*2, use.Bytes)
+	}
+	require.Equal(t, b.Peak(), b.Plan.PeakBytes-b.lossKept(t))
+	cfg.Data = ""
+	_, err = OpenBench(context.Background(), cfg)
+	require.EqualError(t, err, "train: cache_frozen keeps what the frozen layers make of examples: give data")
+}
+
+// lossKept is what the plan counts for validations, which a measurement has none of.
+func (b *Bench) lossKept(t *testing.T) int64 {
+	p, err := b.step.lossPlan(b.s.cfg.BatchSize, b.s.cfg.MaxSeqLength)
+	require.NoError(t, err)
+	return p.KeptBytes()
+}

@@ -105,6 +105,9 @@ func (b *Bar) parts() []part {
 		parts = append(parts, part{text: Grouped(int64(r.ProcessedPerSec+0.5)) + " tok/s", rank: 3},
 			part{fmt.Sprintf("(real %s, supervised %s)", Grouped(int64(r.RealPerSec+0.5)), Grouped(int64(r.SupervisedPerSec+0.5))), dim, 5},
 			part{text: "peak " + metal.FormatBytes(r.PeakBytes), rank: 4})
+		if f := r.Frozen; f.Kept+f.Computed > 0 {
+			parts = append(parts, part{fmt.Sprintf("cached %.0f%%", 100*float64(f.Kept)/float64(f.Kept+f.Computed)), dim, 5})
+		}
 	}
 	if b.known {
 		parts = append(parts, part{text: "ETA " + Short(b.eta), rank: 2})

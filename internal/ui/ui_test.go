@@ -100,9 +100,9 @@ func TestTerminal(t *testing.T) {
 		"▕█████████▋                    ▏ 321/1000 loss 3.500",
 		"▕█████████▋                    ▏ 321/1000 loss 2.843 5,123 tok/s (real 5,020, supervised 431) peak 9.04 GiB",
 		"▕██████████▏                   ▏ 340/1000 loss 2.843 5,123 tok/s (real 5,020, supervised 431) peak 9.04 GiB ETA 5m13s",
-		"▕█████████▌                  ▏ 340/1000 loss 1.234 ▼ 5,123 tok/s (real 5,020, supervised 2,110) peak 1.20 GiB ETA 5m13s",
-		"▕█████████▌                  ▏ 340/1000 loss 1.234 ▼ 5,123 tok/s (real 5,020, supervised 2,110) peak 1.20 GiB ETA 5m13s",
-		"▕█████████▌                  ▏ 340/1000 loss 1.234 ▼ 5,123 tok/s (real 5,020, supervised 2,110) peak 1.20 GiB ETA 5m13s",
+		"▕█████▊           ▏ 340/1000 loss 1.234 ▼ 5,123 tok/s (real 5,020, supervised 2,110) peak 1.20 GiB cached 97% ETA 5m13s",
+		"▕█████▊           ▏ 340/1000 loss 1.234 ▼ 5,123 tok/s (real 5,020, supervised 2,110) peak 1.20 GiB cached 97% ETA 5m13s",
+		"▕█████▊           ▏ 340/1000 loss 1.234 ▼ 5,123 tok/s (real 5,020, supervised 2,110) peak 1.20 GiB cached 97% ETA 5m13s",
 	}, drawn)
 	text := strings.Join(kept, "\n")
 	require.Contains(t, text, "Trainable parameters: 0.021% (1.704M/8030.261M)\n")

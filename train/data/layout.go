@@ -11,7 +11,7 @@ import (
 	"sort"
 )
 
-// Layout remembers the first batches of a stream, compactly (12 bytes an
+// Layout remembers the first batches of a stream, compactly (16 bytes an
 // example), and in which of them each example appears first. It depends on the
 // corpus and on the iterator's configuration only, so that a resumed run has the
 // layout of the run that began.
@@ -56,10 +56,10 @@ func NewLayout(ctx context.Context, c *Corpus, it Iterator, limit int) (*Layout,
 // Batches is how many batches it took.
 func (l *Layout) Batches() int { return len(l.batches) }
 
-// Examples is how many examples appear, and Tokens how many tokens they have.
+// Examples is how many examples appear.
 func (l *Layout) Examples() int { return l.seen }
 
-// Tokens counts the tokens of the examples that appear.
+// Tokens is how many tokens the examples have that appear.
 func (l *Layout) Tokens() int64 {
 	var n int64
 	for i, h := range l.home {
