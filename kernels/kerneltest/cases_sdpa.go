@@ -39,8 +39,9 @@ func newAttention(s *Setup, f sdpaForm) *attention {
 	return a
 }
 
-// segment gives packed rows: runs of tokens of the segments 1, 2, … in order,
-// the last one a padding of 0, and one token that stands alone.
+// segment gives packed rows: runs of tokens of the segments 1, 2, … in order, some
+// 11 a row (of 2048 tokens, as long as chats), the last one a padding of 0, and one
+// token that stands alone.
 func (a *attention) segment(tokens int) func(i int) float64 {
 	id := 1.0
 	return func(i int) float64 {
@@ -52,7 +53,7 @@ func (a *attention) segment(tokens int) func(i int) float64 {
 			return -5
 		case at >= tokens-tokens/8:
 			return 0
-		case a.s.Rand.IntN(16) == 0:
+		case a.s.Rand.IntN(tokens/11+4) == 0:
 			id++
 		}
 		return id
@@ -141,7 +142,7 @@ func (f sdpaForm) backward(s *Setup) {
 var sdpaSizes = [][]int{
 	{1, 1, 1, 9, 9, 8}, {2, 2, 1, 33, 33, 32}, {1, 1, 1, 65, 65, 64}, {1, 2, 2, 130, 130, 24}, {1, 3, 1, 40, 40, 72}, {1, 1, 1, 35, 35, 80},
 	{1, 2, 1, 17, 17, 96}, {1, 1, 1, 66, 66, 128}, {1, 1, 1, 20, 20, 192}, {1, 1, 1, 34, 34, 256},
-	{1, 2, 1, 33, 70, 16}, {1, 1, 1, 70, 33, 64}, {2, 1, 1, 10, 1, 8},
+	{1, 2, 1, 33, 70, 16}, {1, 1, 1, 70, 33, 64}, {2, 1, 1, 10, 1, 8}, {1, 2, 1, 300, 300, 16}, {1, 1, 1, 150, 290, 40},
 }
 
 // sdpaFew are sizes with so few queries that the vector kernel takes them: keys in

@@ -29,30 +29,29 @@ template <class T> struct Rows {
     pack(x, a->q[2], n, a->dim, side, ld);
     turn(side, ld, n, a->dim, a->scale * log2e, q, QT);
   }
-  void scores(const T* k, int64_t nk, int64_t width, float* s) {
+  void scores(const T* k, int64_t nk, const Bands& bands, float* s) {
     pack(k, a->k[2], nk, a->dim, side, ld);
-    product<Floats, false>(nk, width, side, ld, q, QT, a->dim, s, QT, false);
+    for (const Band& b : bands)
+      product<Floats, false>(b.n, b.high - b.low, side + b.from * ld, ld, q + b.low, QT, a->dim, s + b.from * QT + b.low, QT, false);
   }
-  bool soften(float* s, int64_t nk, int64_t width, State& st) {
-    vi shrinks = {};
-    for (int64_t i = 0; i < width; i += lanes) {
-      vf next = load(st.top + i);
-      for (int64_t j = 0; j < nk; j++) next = max(load(s + j * QT + i), next);
-      soften_column(st, i, next, shrinks, [&](vf base) {
-        vf sum = {};
-        for (int64_t j = 0; j < nk; j++) {
-          const vf p = power(load(s + j * QT + i) - base);
-          store(s + j * QT + i, p);
-          sum += p;
-        }
-        return sum;
-      });
-    }
-    return any(shrinks);
+  void soften(float* s, int64_t i, int64_t from, int64_t to, State& st, vi& shrinks) {
+    vf next = load(st.top + i);
+    for (int64_t j = from; j < to; j++) next = max(load(s + j * QT + i), next);
+    soften_column(st, i, next, shrinks, [&](vf base) {
+      vf sum = {};
+      for (int64_t j = from; j < to; j++) {
+        const vf p = power(load(s + j * QT + i) - base);
+        store(s + j * QT + i, p);
+        sum += p;
+      }
+      return sum;
+    });
   }
-  void values(const T* v, int64_t nk, int64_t width, const float* s, float* acc) {
+  void values(const T* v, int64_t nk, int64_t width, const Bands& bands, const float* s, float* acc) {
     pack(v, a->v[2], nk, a->dim, side, ld);
-    product<Floats, true>(a->dim, width, side, ld, s, QT, nk, acc, QT, true);
+    bands.each_group(width, [&](int64_t i, int64_t n, int64_t from, int64_t to) {
+      product<Floats, true>(a->dim, n, side + from * ld, ld, s + from * QT + i, QT, to - from, acc + i, QT, true);
+    });
   }
 };
 

@@ -26,12 +26,12 @@ void finish(const SDPAArgs* a, const State& st, int64_t n, T* out, float* lse, f
 
 // soften_column goes on with the softmax of a vector of queries, whose scores so far
 // are at most next: exponentials(base) makes those of the tile and returns their
-// sum. keep is by how much what was added up shrinks, and shrinks whether any does.
+// sum. keep is by how much what was added up shrinks, and shrinks where any does.
 template <class F> FT_OP void soften_column(const State& st, int64_t i, vf next, vi& shrinks, F exponentials) {
   const vf top = load(st.top + i);
   // Queries that have seen nothing keep a sum of 0.
   const vf base = next == -__builtin_inff() ? vf{} : next;
-  const vf keep = power(top - base);
+  const vf keep = top == -__builtin_inff() ? splat(1.0f) : power(top - base);  // of nothing, 1
   store(st.sum + i, load(st.sum + i) * keep + exponentials(base));
   store(st.top + i, next);
   store(st.keep + i, keep);
@@ -39,8 +39,9 @@ template <class F> FT_OP void soften_column(const State& st, int64_t i, vf next,
 }
 
 // forward computes tiles of queries. Form holds the operands of the products: its
-// queries reads those of a tile, scores makes s [nk][QT], soften its exponentials,
-// and values adds their product with the values to acc.
+// queries reads those of a tile, scores makes s [nk][QT] in bands, soften the
+// exponentials of a vector of columns, and values adds their product with the values
+// to acc.
 template <class Form>
 void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   typedef typename Form::Element T;
@@ -59,19 +60,25 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     t.nq = smaller(QT, a->tq - t.q);
     f.queries(at<const T>(l, 0, a->q, b, h) + t.q * a->q[2], t.nq);
     const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
-    for (int64_t i = 0; i < QT; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f;
+    for (int64_t i = 0; i < QT; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f, st.keep[i] = 1.0f;
     memset(st.acc, 0, size_t(dim * QT) * sizeof(float));
     for (int64_t first = 0; first < last; first += KT) {
       t.k = first;
       t.nk = smaller(KT, last - first);
       if (!trim(t)) continue;
-      f.scores(k + t.k * a->k[2], t.nk, width, s);
-      mask(a, t, s);
-      if (f.soften(s, t.nk, width, st)) {
+      const Bands bands = bands_of(a, t, width);
+      f.scores(k + t.k * a->k[2], t.nk, bands, s);
+      mask(a, t, width, bands, s);
+      vi shrinks = {};
+      bands.each_group(width, [&](int64_t c, int64_t n, int64_t from, int64_t to) {
+        for (int64_t i = c; i < c + n; i += lanes) f.soften(s, i, from, to, st, shrinks);
+      });
+      if (any(shrinks)) {
         for (int64_t d = 0; d < dim; d++)
           for (int64_t i = 0; i < width; i += lanes) store(st.acc + d * QT + i, load(st.acc + d * QT + i) * load(st.keep + i));
+        for (int64_t i = 0; i < width; i += lanes) store(st.keep + i, splat(1.0f));
       }
-      f.values(v + t.k * a->v[2], t.nk, width, s, st.acc);
+      f.values(v + t.k * a->v[2], t.nk, width, bands, s, st.acc);
     }
     finish(a, st, t.nq, at<T>(l, 5, a->out, b, h) + t.q * a->out[2],
            static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows, ld);

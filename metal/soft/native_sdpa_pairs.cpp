@@ -109,32 +109,31 @@ struct Forward {
   static int64_t room(int64_t ld) { return QT * ld + KT / 2 * ld + KT / 2 * QT; }
 
   void queries(const bf16* x, int64_t n) { columns(x, a->q[2], n, a->dim, q); }
-  void scores(const bf16* k, int64_t nk, int64_t width, float* s) {
-    product<Dot, false>(nk, width, k, a->k[2], q, QT, a->dim / 2, s, QT, false);
+  void scores(const bf16* k, int64_t nk, const Bands& bands, float* s) {
+    for (const Band& b : bands)
+      product<Dot, false>(b.n, b.high - b.low, k + b.from * a->k[2], a->k[2], q + b.low, QT, a->dim / 2, s + b.from * QT + b.low, QT, false);
     factor = factor_of(a, nk, s);
   }
-  bool soften(float* s, int64_t nk, int64_t width, State& st) {
-    vi shrinks = {};
-    for (int64_t i = 0; i < width; i += lanes) {
-      vf next = splat(-__builtin_inff());
-      for (int64_t j = 0; j < nk; j++) next = max(load(s + j * QT + i), next);
-      soften_column(st, i, max(next * factor, load(st.top + i)), shrinks, [&](vf base) {
-        vf sum = {};
-        for (int64_t j = 0; j < nk; j += 2) {
-          const vf x = power(load(s + j * QT + i) * factor - base);
-          const vf y = j + 1 < nk ? power(load(s + (j + 1) * QT + i) * factor - base) : vf{};
-          store(p + j / 2 * QT + i, paired(x, y));
-          sum += x;
-          sum += y;
-        }
-        return sum;
-      });
-    }
-    return any(shrinks);
+  void soften(float* s, int64_t i, int64_t from, int64_t to, State& st, vi& shrinks) {
+    vf next = splat(-__builtin_inff());
+    for (int64_t j = from; j < to; j++) next = max(load(s + j * QT + i), next);
+    soften_column(st, i, max(next * factor, load(st.top + i)), shrinks, [&](vf base) {
+      vf sum = {};
+      for (int64_t j = from; j < to; j += 2) {
+        const vf x = power(load(s + j * QT + i) * factor - base);
+        const vf y = j + 1 < to ? power(load(s + (j + 1) * QT + i) * factor - base) : vf{};
+        store(p + j / 2 * QT + i, paired(x, y));
+        sum += x;
+        sum += y;
+      }
+      return sum;
+    });
   }
-  void values(const bf16* x, int64_t nk, int64_t width, const float*, float* acc) {
+  void values(const bf16* x, int64_t nk, int64_t width, const Bands& bands, const float*, float* acc) {
     rows(x, a->v[2], nk, a->dim, v, ld);
-    product<Dot, true>(a->dim, width, halves(v), 2 * ld, p, QT, ceil_div(nk, 2), acc, QT, true);
+    bands.each_group(width, [&](int64_t i, int64_t n, int64_t from, int64_t to) {
+      product<Dot, true>(a->dim, n, halves(v + from / 2 * ld), 2 * ld, p + from / 2 * QT + i, QT, ceil_div(to - from, 2), acc + i, QT, true);
+    });
   }
 };
 
@@ -178,34 +177,44 @@ struct Backward {
     Pair(const Sizes&, Arena& arena)
         : s(arena.take(KT * QT)), dp(arena.take(KT * QT)), p(arena.take(KT * QT / 2)), ds(arena.take(KT * QT / 2)), pairs(arena.take(KT * QT / 2)) {}
 
-    void soften(const Tile& t, const Queries& x, float factor) {
-      for (int64_t j = 0; j < t.nk; j += 2)
-        for (int64_t i = 0; i < wide(t.nq); i += 2 * lanes) {
-          vf e[2][2] = {}, d[2][2] = {};
-          for (int r = 0; r < 2 && j + r < t.nk; r++) {
-            FT_UNROLL for (int c = 0; c < 2; c++) {
-              const int64_t column = i + c * lanes, at = (j + r) * QT + column;
-              e[r][c] = power(load(s + at) * factor - load(x.lse + column));
-              d[r][c] = e[r][c] * (load(dp + at) - load(x.delta + column));
-            }
-            put_halves(halves(p) + (j + r) * QT + i, side_by_side(e[r][0], e[r][1]));
-            put_halves(halves(ds) + (j + r) * QT + i, side_by_side(d[r][0], d[r][1]));
+    // soften is for keys [from, to) and two vectors of columns.
+    void soften(int64_t i, int64_t from, int64_t to, const Queries& x, float factor) {
+      for (int64_t j = from; j < to; j += 2) {
+        vf e[2][2] = {}, d[2][2] = {};
+        for (int r = 0; r < 2 && j + r < to; r++) {
+          FT_UNROLL for (int c = 0; c < 2; c++) {
+            const int64_t column = i + c * lanes, at = (j + r) * QT + column;
+            e[r][c] = power(load(s + at) * factor - load(x.lse + column));
+            d[r][c] = e[r][c] * (load(dp + at) - load(x.delta + column));
           }
-          FT_UNROLL for (int c = 0; c < 2; c++) store(pairs + j / 2 * QT + i + c * lanes, paired(d[0][c], d[1][c]));
+          put_halves(halves(p) + (j + r) * QT + i, side_by_side(e[r][0], e[r][1]));
+          put_halves(halves(ds) + (j + r) * QT + i, side_by_side(d[r][0], d[r][1]));
         }
+        FT_UNROLL for (int c = 0; c < 2; c++) store(pairs + j / 2 * QT + i + c * lanes, paired(d[0][c], d[1][c]));
+      }
     }
 
     void add(const Sizes& z, const Tile& t, const Queries& x, const Keys& keys, int64_t at, float* dq, float* dk, float* dv) {
       const int64_t width = wide(t.nq), ld = z.ld;
-      product<Dot, false>(t.nk, width, keys.k + at * z.a->k[2], z.a->k[2], x.q_columns, QT, z.dim / 2, s, QT, false);
-      product<Dot, false>(t.nk, width, keys.v + at * z.a->v[2], z.a->v[2], x.g_columns, QT, z.dim / 2, dp, QT, false);
+      const Bands bands = bands_of(z.a, t, width);
+      for (const Band& b : bands) {
+        const int64_t to = b.from * QT + b.low, key = at + b.from, n = b.high - b.low;
+        product<Dot, false>(b.n, n, keys.k + key * z.a->k[2], z.a->k[2], x.q_columns + b.low, QT, z.dim / 2, s + to, QT, false);
+        product<Dot, false>(b.n, n, keys.v + key * z.a->v[2], z.a->v[2], x.g_columns + b.low, QT, z.dim / 2, dp + to, QT, false);
+      }
       const float factor = factor_of(z.a, t.nk, s);
-      mask(z.a, t, s);
-      soften(t, x, factor);
-      if (dq) product<Dot, true>(z.dim, width, halves(keys.pairs + at / 2 * ld), 2 * ld, pairs, QT, ceil_div(t.nk, 2), dq, QT, true);
+      mask(z.a, t, width, bands, s);
+      if (bands.cut) fill(bands, t.nk, width, 0.0f, dp);
+      bands.each_group(width, [&](int64_t c, int64_t n, int64_t from, int64_t to) {
+        for (int64_t i = c; i < c + n; i += 2 * lanes) soften(i, from, to, x, factor);
+        if (dq) product<Dot, true>(z.dim, n, halves(keys.pairs + (at + from) / 2 * ld), 2 * ld, pairs + from / 2 * QT + c, QT, ceil_div(to - from, 2), dq + c, QT, true);
+      });
       if (!dk) return;
-      product<Dot, false>(t.nk, whole(z.dim), halves(p), QT, x.g, ld, ceil_div(t.nq, 2), dv, ld, true);
-      product<Dot, false>(t.nk, whole(z.dim), halves(ds), QT, x.q, ld, ceil_div(t.nq, 2), dk, ld, true);
+      for (const Band& b : bands) {
+        const int64_t from = b.from * QT + b.low, query = b.low / 2 * ld, to = b.from * ld, pairs = ceil_div(smaller(b.high, t.nq) - b.low, 2);
+        product<Dot, false>(b.n, whole(z.dim), halves(p) + from, QT, x.g + query, ld, pairs, dv + to, ld, true);
+        product<Dot, false>(b.n, whole(z.dim), halves(ds) + from, QT, x.q + query, ld, pairs, dk + to, ld, true);
+      }
     }
   };
 

@@ -190,38 +190,104 @@ inline bool trim(Tile& t) {
   return true;
 }
 
-// mask sets the scores of pairs that are not visible to minus infinity.
-inline void mask(const SDPAArgs* a, const Tile& t, float* s) {
-  const int64_t width = whole(t.nq);
-  const vf none = splat(-__builtin_inff());
-  alignas(64) int32_t column[QT], seg[QT] = {};
-  // Column i sees the keys up to i + shift.
+// Band is keys [from, from+n) of a tile, and the columns [low, high), whole vectors,
+// of the queries that see any of them.
+struct Band { int64_t from, n, low, high; };
+
+// Bands cover the pairs of a tile that are visible, from the first key to the last.
+// Where some are not, the bands of cut follow the edge in steps of BK keys.
+constexpr int64_t BK = 16;
+struct Bands {
+  bool cut;
+  int64_t count;
+  Band band[KT / BK];
+  const Band* begin() const { return band; }
+  const Band* end() const { return band + count; }
+
+  // each_group calls f with some columns [i, i + n) after others, and with the keys
+  // [from, to) of the bands that meet them.
+  template <class F> void each_group(int64_t width, F f) const {
+    const int64_t step = cut ? 2 * lanes : width;
+    for (int64_t i = 0; i < width; i += step) {
+      const int64_t n = smaller(step, width - i);
+      int64_t from = 0, to = 0;
+      for (const Band& b : *this) {
+        if (b.low >= i + n || b.high <= i) continue;
+        if (from == to) from = b.from;
+        to = b.from + b.n;
+      }
+      if (from < to) f(i, n, from, to);
+    }
+  }
+};
+
+// bands_of is what is visible of the columns of a tile up to width.
+inline Bands bands_of(const SDPAArgs* a, const Tile& t, int64_t width) {
   const int64_t shift = t.q + int64_t(a->tk) - int64_t(a->tq);
-  if (a->causal && t.k + t.nk - 1 > shift) {
-    for (int64_t i = 0; i < width; i++) column[i] = int32_t(i);
-    for (int64_t j = larger(0, shift + 1 - t.k); j < t.nk; j++) {
-      const int32_t from = int32_t(smaller(t.k + j - shift, QT));
-      for (int64_t i = 0; i < width; i += lanes) {
-        vi at;
+  const bool edge = a->causal && t.k + t.nk - 1 > shift;  // column i sees the keys up to i + shift
+  bool mixed = false;
+  Range q[QT / lanes];
+  if (t.seg_q) {
+    for (Range& r : q) r = {INT32_MAX, INT32_MIN};
+    for (int64_t i = 0; i < t.nq; i += lanes) q[i / lanes] = range(t.seg_q + t.q + i, smaller(lanes, t.nq - i));
+    const Range k = range(t.seg_k + t.k, t.nk);
+    mixed = k.low != k.high;
+    for (int64_t i = 0; i < t.nq; i += lanes) mixed |= q[i / lanes].low != k.low || q[i / lanes].high != k.low;
+  }
+  Bands b = {edge || mixed, 1, {{0, t.nk, 0, width}}};
+  if (!b.cut) return b;
+  b.count = 0;
+  for (int64_t j = 0; j < t.nk; j += BK) {
+    Band next = {j, smaller(BK, t.nk - j), 0, width};
+    if (edge) next.low = larger(0, t.k + j - shift) / lanes * lanes;
+    if (mixed) {
+      const Range k = range(t.seg_k + t.k + j, next.n);
+      const auto apart = [&](int64_t i) { return q[i / lanes].high < k.low || q[i / lanes].low > k.high; };
+      while (next.low < next.high && apart(next.low)) next.low += lanes;
+      while (next.low < next.high && apart(next.high - lanes)) next.high -= lanes;
+    }
+    if (next.low >= next.high) continue;
+    Band* last = b.count ? &b.band[b.count - 1] : nullptr;
+    if (last && last->from + last->n == j && last->low == next.low && last->high == next.high) last->n += next.n;
+    else b.band[b.count++] = next;
+  }
+  return b;
+}
+
+// fill sets what is not in bands of n rows up to width.
+inline void fill(const Bands& bands, int64_t n, int64_t width, float x, float* s) {
+  const auto span = [&](int64_t j, int64_t low, int64_t high) {
+    for (int64_t i = low; i < high; i += lanes) store(s + j * QT + i, splat(x));
+  };
+  int64_t j = 0;
+  for (const Band& b : bands) {
+    for (; j < b.from; j++) span(j, 0, width);
+    for (; j < b.from + b.n; j++) span(j, 0, b.low), span(j, b.high, width);
+  }
+  for (; j < n; j++) span(j, 0, width);
+}
+
+// mask sets the scores of pairs up to column width that are not visible to minus
+// infinity, whether there are scores in their place or not.
+inline void mask(const SDPAArgs* a, const Tile& t, int64_t width, const Bands& bands, float* s) {
+  if (!bands.cut) return;
+  fill(bands, t.nk, width, -__builtin_inff(), s);
+  const vf none = splat(-__builtin_inff());
+  const int64_t shift = t.q + int64_t(a->tk) - int64_t(a->tq);
+  alignas(64) int32_t column[QT], seg[QT] = {};
+  for (int32_t i = 0; i < QT; i++) column[i] = i;
+  if (t.seg_q) memcpy(seg, t.seg_q + t.q, size_t(t.nq) * sizeof *seg);
+  for (const Band& b : bands)
+    for (int64_t j = b.from; j < b.from + b.n; j++) {
+      const int32_t from = a->causal ? int32_t(smaller(larger(t.k + j - shift, 0), QT)) : 0, mine = t.seg_q ? t.seg_k[t.k + j] : 0;
+      for (int64_t i = b.low; i < b.high; i += lanes) {
+        vi at, theirs;
         __builtin_memcpy(&at, column + i, sizeof at);
+        __builtin_memcpy(&theirs, seg + i, sizeof theirs);
         float* p = s + j * QT + i;
-        store(p, at >= from ? load(p) : none);
+        store(p, (at >= from) & (theirs == mine) ? load(p) : none);
       }
     }
-  }
-  if (!t.seg_q) return;
-  const Range q = range(t.seg_q + t.q, t.nq), k = range(t.seg_k + t.k, t.nk);
-  if (q.low == q.high && k.low == k.high) return;  // one segment, since trim left keys
-  memcpy(seg, t.seg_q + t.q, size_t(t.nq) * sizeof *seg);
-  for (int64_t j = 0; j < t.nk; j++) {
-    const int32_t mine = t.seg_k[t.k + j];
-    for (int64_t i = 0; i < width; i += lanes) {
-      vi theirs;
-      __builtin_memcpy(&theirs, seg + i, sizeof theirs);
-      float* p = s + j * QT + i;
-      store(p, theirs == mine ? load(p) : none);
-    }
-  }
 }
 
 // at is where a head of operand i begins, with the strides of that operand.

@@ -59,19 +59,29 @@ template <class T> struct Rows {
     void add(const Sizes& z, const Tile& t, const Queries& x, const Keys& keys, int64_t at, float* dq, float* dk, float* dv) {
       const int64_t width = whole(t.nq), ld = z.ld;
       const float *k = keys.k + at * ld, *v = keys.v + at * ld;
-      product<Floats, false>(t.nk, width, k, ld, x.q_columns, QT, z.dim, p, QT, false);
-      product<Floats, false>(t.nk, width, v, ld, x.g_columns, QT, z.dim, ds, QT, false);
-      mask(z.a, t, p);
-      for (int64_t j = 0; j < t.nk * QT; j += QT)
-        for (int64_t i = 0; i < width; i += lanes) {
-          const vf e = power(load(p + j + i) - load(x.lse + i));
-          store(p + j + i, e);
-          store(ds + j + i, e * (load(ds + j + i) - load(x.delta + i)));
-        }
-      if (dq) product<Floats, true>(z.dim, width, k, ld, ds, QT, t.nk, dq, QT, true);
+      const Bands bands = bands_of(z.a, t, width);
+      for (const Band& b : bands) {
+        const int64_t to = b.from * QT + b.low, n = b.high - b.low;
+        product<Floats, false>(b.n, n, k + b.from * ld, ld, x.q_columns + b.low, QT, z.dim, p + to, QT, false);
+        product<Floats, false>(b.n, n, v + b.from * ld, ld, x.g_columns + b.low, QT, z.dim, ds + to, QT, false);
+      }
+      mask(z.a, t, width, bands, p);
+      if (bands.cut) fill(bands, t.nk, width, 0.0f, ds);
+      bands.each_group(width, [&](int64_t c, int64_t n, int64_t from, int64_t to) {
+        for (int64_t j = from * QT; j < to * QT; j += QT)
+          for (int64_t i = c; i < c + n; i += lanes) {
+            const vf e = power(load(p + j + i) - load(x.lse + i));
+            store(p + j + i, e);
+            store(ds + j + i, e * (load(ds + j + i) - load(x.delta + i)));
+          }
+        if (dq) product<Floats, true>(z.dim, n, k + from * ld, ld, ds + from * QT + c, QT, to - from, dq + c, QT, true);
+      });
       if (!dk) return;
-      product<Floats, false>(t.nk, whole(z.dim), p, QT, x.g, ld, t.nq, dv, ld, true);
-      product<Floats, false>(t.nk, whole(z.dim), ds, QT, x.q, ld, t.nq, dk, ld, true);
+      for (const Band& b : bands) {
+        const int64_t from = b.from * QT + b.low, query = b.low * ld, to = b.from * ld, n = smaller(b.high, t.nq) - b.low;
+        product<Floats, false>(b.n, whole(z.dim), p + from, QT, x.g + query, ld, n, dv + to, ld, true);
+        product<Floats, false>(b.n, whole(z.dim), ds + from, QT, x.q + query, ld, n, dk + to, ld, true);
+      }
     }
   };
 
