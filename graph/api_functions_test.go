@@ -396,5 +396,5 @@ var apiExempt = map[string]string{
 	"Default": "no arguments", "SetDefault": "no arguments that can be wrong", "NewRuntime": "checked with the command line's devices",
 	"Runtime.Close": "no arguments", "Arena.Close": "no arguments", "Arena.Reserve": "called by Compile",
 	"Error.Error": "no arguments", "Tangents.At": "called by ops", "Lowering.Emit": "called by ops", "Lowering.Scratch": "called by ops", "Lowering.Contiguous": "called by ops",
-	"Plan.FLOPs": "no arguments", "Plan.KeptBytes": "no arguments", "Plan.Launches": "no arguments", "Plan.String": "no arguments", "Plan.Traffic": "no arguments", "Plan.Time": "arithmetic",
+	"Plan.FLOPs": "no arguments", "Plan.KeptBytes": "no arguments", "Plan.Launches": "no arguments", "Plan.String": "no arguments", "Plan.Traffic": "no arguments", "Plan.Time": "arithmetic", "Plan.FLOPsOf": "arithmetic",
 }

@@ -140,10 +140,15 @@ func renameSlot(views []metal.View, from, to *slot) {
 func (p *Plan) Launches() int { return len(p.list) }
 
 // FLOPs is the useful arithmetic of the plan.
-func (p *Plan) FLOPs() int64 {
+func (p *Plan) FLOPs() int64 { return p.FLOPsOf("") }
+
+// FLOPsOf is the part of FLOPs that kernels do whose names begin with stem.
+func (p *Plan) FLOPsOf(stem string) int64 {
 	var n int64
 	for i := range p.list {
-		n += p.list[i].FLOPs
+		if strings.HasPrefix(p.list[i].Kernel, stem) {
+			n += p.list[i].FLOPs
+		}
 	}
 	return n
 }

@@ -147,15 +147,8 @@ func (b *Bench) one(ctx context.Context, batch *data.Batch, sum *BenchStep) erro
 	sum.Processed += int64(batch.Processed)
 	sum.Real += int64(batch.RealTokens)
 	sum.Supervised += int64(batch.SupervisedTokens)
-	sum.FLOPs += b.Plan.FLOPs - b.unsupervised(batch)
+	sum.FLOPs += b.Plan.useful(batch, b.s.folder.Model.HeadSize())
 	return nil
-}
-
-// unsupervised is the planned arithmetic that a batch does not need: logits of
-// rows without a target, and their gradients.
-func (b *Bench) unsupervised(batch *data.Batch) int64 {
-	const products = 2 // one each; what trains the projection itself runs over all rows
-	return products * 2 * int64(b.s.folder.Model.HeadSize()) * int64(batch.Processed-batch.SupervisedTokens)
 }
 
 // Speeds measures a matrix product, in FLOP/s, and a copy, in bytes/s, of this

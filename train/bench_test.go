@@ -2,9 +2,12 @@ package train
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"testing"
 
 	_ "github.com/ftmetal/ftmetal/metal/soft"
+	"github.com/ftmetal/ftmetal/train/data"
 	"github.com/stretchr/testify/require"
 )
 
@@ -98,4 +101,30 @@ func (b *Bench) lossKept(t *testing.T) int64 {
 	p, err := b.step.lossPlan(b.s.cfg.BatchSize, b.s.cfg.MaxSeqLength)
 	require.NoError(t, err)
 	return p.KeptBytes()
+}
+
+// A batch's useful arithmetic leaves out what attention would do between the
+// examples of a row: of 21 causal pairs of six positions, two and three tokens see
+// 3 + 6; and logits without a target.
+func TestUsefulArithmetic(t *testing.T) {
+	b := &data.Batch{Rows: 2, SeqLen: 6, Processed: 12, SupervisedTokens: 9, Segments: []int32{1, 1, 2, 2, 2, 0, 1, 1, 1, 1, 1, 1}}
+	require.InDelta(t, float64(3+6+21)/42, visible(b), 1e-15)
+
+	cfg := DefaultConfig("")
+	cfg.Model, cfg.Device, cfg.MaxSeqLength, cfg.BatchSize = "../tools/demo/model", "soft", 6, 2
+	open, err := OpenBench(context.Background(), cfg)
+	require.NoError(t, err)
+	defer open.Close()
+	var info struct {
+		Layers int `json:"num_hidden_layers"`
+		Width  int `json:"hidden_size"` // of all heads
+	}
+	require.NoError(t, json.Unmarshal(open.s.folder.Config, &info))
+	p := &open.Plan
+	head := open.s.folder.Model.HeadSize()
+	whole := &data.Batch{Rows: 2, SeqLen: 6, Processed: 12, SupervisedTokens: 12, Segments: slices.Repeat([]int32{1}, 12)}
+	require.Equal(t, p.FLOPs, p.useful(whole, head))
+	// Four products of forward and ten of backward for each pair, head and channel.
+	pairs := int64(42-30) * int64(info.Layers*info.Width)
+	require.InEpsilon(t, p.FLOPs-14*pairs-4*int64(head)*3, p.useful(b, head), 1e-3)
 }

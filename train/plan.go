@@ -10,6 +10,7 @@ import (
 	"github.com/ftmetal/ftmetal/metal"
 	"github.com/ftmetal/ftmetal/models"
 	"github.com/ftmetal/ftmetal/models/nn"
+	"github.com/ftmetal/ftmetal/train/data"
 )
 
 // PlanReport predicts the memory and work of a step before it runs.
@@ -18,7 +19,7 @@ type PlanReport struct {
 	StateBytes   int64 // parameters, moments, gradients, batches, results
 	ArenaBytes   int64 // temporaries: what the largest part of the step needs
 	PeakBytes    int64 // what the pool will count
-	FLOPs        int64 // of one micro-batch, forward and backward
+	FLOPs        int64 // of one micro-batch, forward and backward, of whole rows with a loss everywhere
 	Launches     int
 	Recomputed   int // transformer layers whose values are computed again
 	Blocks       int
@@ -51,6 +52,38 @@ func (p FrozenPlan) line() string {
 	}
 	return fmt.Sprintf("The first %d layers are frozen and run once for each example (%.2f GFLOP a micro-batch, in %d launches); what they make is kept in %s: %s",
 		p.Layers, float64(p.FLOPs)/1e9, p.Launches, p.Where, size)
+}
+
+// useful is the part of FLOPs that batch needs: no logits of rows without a target,
+// and no attention between the examples of a row.
+func (r *PlanReport) useful(b *data.Batch, headSize int) int64 {
+	const products = 2 // logits and their gradient; what trains the projection itself runs over all rows
+	logits := products * 2 * int64(headSize) * int64(b.Processed-b.SupervisedTokens)
+	return r.FLOPs - logits - int64(float64(r.micro.FLOPsOf(attentionKernels))*(1-visible(b)))
+}
+
+// attentionKernels is what the names of attention's kernels begin with; their FLOPs
+// count every pair of positions of a row that is causal.
+const attentionKernels = "sdpa"
+
+// visible is the part of a batch's causal pairs of positions that lie in one example.
+func visible(b *data.Batch) float64 {
+	pairs := func(n int) float64 { return float64(n) * float64(n+1) / 2 }
+	var seen float64
+	for at := 0; at < len(b.Segments); at += b.SeqLen {
+		row := b.Segments[at : at+b.SeqLen]
+		for first := 0; first < len(row); {
+			end := first
+			for end < len(row) && row[end] == row[first] {
+				end++
+			}
+			if row[first] != 0 { // 0 is padding
+				seen += pairs(end - first)
+			}
+			first = end
+		}
+	}
+	return seen / (float64(b.Rows) * pairs(b.SeqLen))
 }
 
 // expect derives the time of a step from a device's speed.

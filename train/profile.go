@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ftmetal/ftmetal/graph"
+	"github.com/ftmetal/ftmetal/train/data"
 )
 
 // KernelStat is what one kernel took over a run.
@@ -20,8 +22,16 @@ type KernelStat struct {
 
 // profile sums the times of dispatches by kernel.
 type profile struct {
-	stats map[string]*KernelStat
-	wall  time.Duration // of the calls, launching included
+	stats   map[string]*KernelStat
+	wall    time.Duration // of the calls, launching included
+	visible float64       // of the batch under way
+}
+
+// begin tells of the batch that the next calls are for.
+func (p *profile) begin(b *data.Batch) {
+	if p != nil {
+		p.visible = visible(b)
+	}
 }
 
 // call runs a compiled function, timed if p is not nil.
@@ -40,6 +50,9 @@ func (p *profile) call(ctx context.Context, f *graph.Compiled, args []*graph.Arr
 		}
 		s.Calls++
 		s.Time += t.Time
+		if strings.HasPrefix(t.Kernel, attentionKernels) {
+			t.FLOPs = int64(float64(t.FLOPs) * p.visible)
+		}
 		s.FLOPs += t.FLOPs
 		s.Traffic += t.Traffic
 	}

@@ -397,6 +397,7 @@ func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key
 	if err != nil {
 		return 0, err
 	}
+	s.profile.begin(b)
 	if err := graph.WriteStateRaw(s.key, unsafe.Slice((*byte)(unsafe.Pointer(&key[0])), 8)); err != nil {
 		return 0, err
 	}
@@ -418,6 +419,7 @@ func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.profile.begin(b)
 	outs, err := s.profile.call(ctx, s.loss, append([]*graph.Array{s.low, s.key}, in...))
 	if err != nil {
 		return 0, err

@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // params describe a case to a worker; the Python workers read the same names.
 type params struct {
@@ -18,14 +22,18 @@ type params struct {
 	Heads    int  `json:"heads,omitempty"`
 	KVHeads  int  `json:"kv_heads,omitempty"`
 	Dim      int  `json:"dim,omitempty"`
+	Bits     int  `json:"bits,omitempty"` // of a quantised weight
+	Group    int  `json:"group,omitempty"`
 	Backward bool `json:"backward,omitempty"`
 
 	Model   string `json:"model,omitempty"`
 	Data    string `json:"data,omitempty"`
 	Adapter string `json:"adapter,omitempty"` // what training starts from; our side writes it
+	Compile bool   `json:"compile,omitempty"` // PyTorch's graph
 	Rank    int    `json:"rank,omitempty"`
-	Pad     int    `json:"pad,omitempty"` // rows of the peers' padded batches
-	Cut     int    `json:"cut,omitempty"` // tokens of a row that mlx-lm takes
+	Batch   int    `json:"batch,omitempty"` // rows of a step, 0: one
+	Pad     int    `json:"pad,omitempty"`   // rows of the peers' padded batches
+	Cut     int    `json:"cut,omitempty"`   // tokens of a row that mlx-lm takes
 	Prompt  int    `json:"prompt,omitempty"`
 	New     int    `json:"new,omitempty"`
 }
@@ -36,14 +44,13 @@ type side struct {
 	dtype string // "": the case's
 	cut   int    // tokens of each row that it takes, 0: all
 	once  bool   // one run, without the others in memory
+	as    string // "compiled": torch.compile; "wheel": MLX over the BLAS that its wheel brings
 }
 
 // label names a side in results.
 func (s side) label() string {
-	if s.dtype != "" {
-		return s.name + " " + s.dtype
-	}
-	return s.name
+	words := slices.DeleteFunc([]string{s.name, s.as, s.dtype}, func(w string) bool { return w == "" })
+	return strings.Join(words, " ")
 }
 
 // one is a case.
@@ -61,8 +68,8 @@ type one struct {
 type rows struct {
 	config string // of tools/randmodel
 	bits   int    // quantised to that many; 0: as it is
-	length int    // tokens of the one row; 0: rows of skewed length
-	total  int    // tokens of all rows of skewed length
+	length int    // tokens of each row; 0: rows of skewed length
+	total  int    // tokens of all rows
 }
 
 var ours = side{name: "ftmetal"}
@@ -105,6 +112,9 @@ func cases() []one {
 				params: params{Kind: "cross_entropy", DType: dt, T: 512, D: 1024, Vocab: v, Threads: 2}, work: 4 * 512 * 1024 * float64(v), unit: "GFLOP/s", sides: sides})
 		}
 	}
+	for _, m := range []int{1, 512} {
+		all = append(all, quantMatmul(m, 4096, 4096))
+	}
 	all = append(all,
 		one{name: "adamw/f32/16M", params: params{Kind: "adamw", DType: "f32", N: 16 << 20, Threads: 2}, work: 7 * 4 * (16 << 20), unit: "GB/s", sides: kernelSides()},
 		one{name: "read/f32/64M", params: params{Kind: "read", DType: "f32", N: 64 << 20, Threads: 2}, work: 4 * (64 << 20), unit: "GB/s", sides: kernelSides()})
@@ -115,6 +125,19 @@ func gemm(dt string, p [3]int, threads int, sides []side) one {
 	return one{name: fmt.Sprintf("gemm/%s/%dx%dx%d/threads=%d", dt, p[0], p[1], p[2], threads),
 		params: params{Kind: "gemm", DType: dt, M: p[0], N: p[1], K: p[2], Threads: threads},
 		work:   2 * float64(p[0]) * float64(p[1]) * float64(p[2]), unit: "GFLOP/s", sides: sides}
+}
+
+// quantMatmul multiplies by a weight of four bits; for one row what counts is
+// reading it, scales included.
+func quantMatmul(m, n, k int) one {
+	c := one{name: fmt.Sprintf("quant_matmul/bf16/%dx%dx%d/4bit", m, n, k), params: params{Kind: "quant_matmul", DType: "bf16", M: m, N: n, K: k, Bits: 4, Group: 64, Threads: 2},
+		work: 2 * float64(m) * float64(n) * float64(k), unit: "GFLOP/s", sides: kernelSides()}
+	if m > 1 {
+		c.sides = c.sides[:2] // MLX's CPU build takes a minute
+	} else {
+		c.work, c.unit = float64(n)*float64(k)*(4.0/8+2*2.0/64), "GB/s"
+	}
+	return c
 }
 
 // attention is causal, with SmolLM2-135M's heads. The gradient's useful products
@@ -142,18 +165,19 @@ func modelCases() []one {
 	}
 	all := []one{
 		{name: "train/smollm2-135m/bf16/2048", params: train(2048, 16), rows: rows{config: "smollm2-135m", length: 2048}, most: 4,
-			sides: []side{ours, {name: "torch"}, {name: "mlx", cut: 64, once: true}}},
+			sides: []side{ours, {name: "torch"}, {name: "torch", as: "compiled"}, {name: "mlx", cut: 64, once: true}}},
 		{name: "train/smollm2-135m/f32/2048", params: f32(train(2048, 16)), rows: rows{config: "smollm2-135m", length: 2048}, most: 3,
-			sides: []side{ours, {name: "torch"}, {name: "mlx", cut: 1024, once: true}}},
+			sides: []side{ours, {name: "torch"}, {name: "mlx", cut: 1024, once: true}, {name: "mlx", as: "wheel", cut: 64, once: true}}},
 		{name: "train/qwen2.5-0.5b/bf16/2048", params: train(2048, 16), rows: rows{config: "qwen2.5-0.5b", length: 2048}, most: 2,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", dtype: "f32", cut: 512, once: true}}},
 		{name: "train/llama-3.2-1b/bf16/2048", params: train(2048, 16), rows: rows{config: "llama-3.2-1b", length: 2048}, most: 1,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", dtype: "f32", cut: 256, once: true}}},
-		{name: "chat/smollm2-135m", params: params{Kind: "train", DType: "bf16", Rank: 16, Pad: 4, Threads: 2}, rows: rows{config: "smollm2-135m", total: 3 * 2048}, most: 2,
+		{name: "chat/smollm2-135m", params: params{Kind: "train", DType: "bf16", Rank: 16, Pad: 4, Threads: 2}, rows: rows{config: "smollm2-135m", total: 12 * 2048}, most: 2,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", dtype: "f32", once: true}}},
 	}
-	for _, t := range []int{512, 8192} { // time per token against the length of a row
-		c := one{name: fmt.Sprintf("length/smollm2-135m/%d", t), params: train(t, 16), rows: rows{config: "smollm2-135m", length: t}, most: 8192 / t, sides: []side{ours}}
+	for _, t := range []int{512, 2048, 8192} { // as many tokens in rows of several lengths
+		c := one{name: fmt.Sprintf("length/smollm2-135m/%dx%d", 8192/t, t), params: train(t, 16), rows: rows{config: "smollm2-135m", length: t, total: 8192}, most: 2, sides: []side{ours}}
+		c.params.Batch = 8192 / t
 		all = append(all, c)
 	}
 	for _, dt := range []string{"bf16", "f32"} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ func TestKernelCasesRun(t *testing.T) {
 		seen[p.Kind] = true
 		shrink := func(n *int, to int) { *n = min(*n, to) }
 		for _, n := range []*int{&p.M, &p.N, &p.K, &p.Rows, &p.T, &p.D, &p.Vocab} {
-			shrink(n, 40)
+			shrink(n, 64)
 		}
 		run, err := kernelWorker(p)
 		require.NoError(t, err, c.name)
@@ -29,7 +30,7 @@ func TestKernelCasesRun(t *testing.T) {
 		require.NoError(t, err, c.name)
 		require.Positive(t, a.Seconds, c.name)
 	}
-	require.Len(t, seen, 8)
+	require.Len(t, seen, 9)
 }
 
 func TestResultsAreMedians(t *testing.T) {
@@ -97,6 +98,17 @@ func TestRowsHaveTheirLengths(t *testing.T) {
 	require.Zero(t, n%4)
 	require.InDelta(t, 6000, tokens, 1500)
 	require.InDelta(t, 180, float64(tokens)/float64(n), 60)
+}
+
+func TestRowsOfOneLength(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows.jsonl")
+	for _, r := range []rows{{length: 7}, {length: 7, total: 21}} {
+		require.NoError(t, writeRows(path, r, 100))
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, max(r.total/7, 1), bytes.Count(raw, []byte("\n")))
+		require.Equal(t, max(r.total, 7)-max(r.total/7, 1), bytes.Count(raw, []byte(","))-bytes.Count(raw, []byte(`,"prompt`)))
+	}
 }
 
 // self stands for a worker: this process.

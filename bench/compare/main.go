@@ -149,8 +149,8 @@ func (c *one) quantize() error {
 	return err
 }
 
-// writeRows writes one row of random tokens, or conversations of skewed lengths
-// (log-normal with a mean of 180, up to 1500) whose first third is the prompt.
+// writeRows writes rows of random tokens of one length, or conversations of skewed
+// lengths (log-normal with a mean of 180, up to 1500) whose first third is the prompt.
 func writeRows(path string, r rows, vocab int) error {
 	rng := rand.New(rand.NewPCG(3, 4))
 	f, err := os.Create(path)
@@ -165,10 +165,10 @@ func writeRows(path string, r rows, vocab int) error {
 		}
 		return enc.Encode(map[string]any{"input_ids": ids, "prompt_length": prompt})
 	}
-	if r.length > 0 {
+	for n := 0; r.length > 0 && err == nil && n < max(r.total, r.length); n += r.length {
 		err = row(r.length, 0)
 	}
-	for left, n := r.total, 0; err == nil; n++ {
+	for left, n := r.total, 0; r.length == 0 && err == nil; n++ {
 		k := min(max(int(math.Exp(4.85+0.83*rng.NormFloat64())), 8), 1500)
 		if left -= k; left < 0 && n%4 == 0 { // batches of the peers are of four rows
 			break

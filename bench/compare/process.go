@@ -23,7 +23,8 @@ type answer struct {
 	Loss    float64 `json:"loss,omitempty"`    // of its first step
 	Prefill float64 `json:"prefill,omitempty"` // seconds
 	IDs     []int   `json:"ids,omitempty"`
-	MFU     float64 `json:"mfu,omitempty"` // of our own trainings
+	GFLOPS  float64 `json:"gflops,omitempty"` // of our own trainings, useful arithmetic only
+	MFU     float64 `json:"mfu,omitempty"`    // that, by a matrix product's measured before
 	Heap    float64 `json:"heap,omitempty"`
 	Launch  float64 `json:"launch,omitempty"` // part of the time outside kernels
 }
@@ -42,7 +43,7 @@ func start(s side, p params, peers, scripts string) (*process, error) {
 	if s.dtype != "" {
 		p.DType = s.dtype
 	}
-	p.Cut = s.cut
+	p.Cut, p.Compile = s.cut, s.as == "compiled"
 	text, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func environment(s side, threads int) []string {
 	for _, name := range []string{"OMP", "MKL", "OPENBLAS"} {
 		env = append(env, fmt.Sprintf("%s_NUM_THREADS=%d", name, threads))
 	}
-	if found, _ := filepath.Glob("/usr/lib/*/openblas-pthread/libopenblas.so.0"); s.name == "mlx" && len(found) > 0 {
+	if found, _ := filepath.Glob("/usr/lib/*/openblas-pthread/libopenblas.so.0"); s.name == "mlx" && s.as != "wheel" && len(found) > 0 {
 		env = append(env, "LD_PRELOAD="+found[0])
 	}
 	return env

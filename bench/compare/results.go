@@ -40,12 +40,13 @@ type result struct {
 	PeakBytes float64 `json:"peak_bytes"`
 	Loss      float64 `json:"loss,omitempty"`
 	Prefill   float64 `json:"prefill,omitempty"` // tokens/s
+	GFLOPS    float64 `json:"gflops,omitempty"`  // of our trainings, useful arithmetic only
 	MFU       float64 `json:"mfu,omitempty"`
 	Heap      float64 `json:"go_heap_per_step,omitempty"`
 	Cut       int     `json:"cut,omitempty"` // tokens of the row that it took, where not all
 
-	seconds, prefill, mfu, heap []float64
-	tokens                      float64
+	seconds, prefill, gflops, mfu, heap []float64
+	tokens                              float64
 }
 
 // add counts a run.
@@ -56,7 +57,7 @@ func (r *result) add(a answer, elsewhere float64) {
 	r.Runs++
 	r.seconds = append(r.seconds, a.Seconds)
 	r.prefill = append(r.prefill, a.Prefill)
-	r.mfu, r.heap = append(r.mfu, a.MFU), append(r.heap, a.Heap)
+	r.gflops, r.mfu, r.heap = append(r.gflops, a.GFLOPS), append(r.mfu, a.MFU), append(r.heap, a.Heap)
 	r.tokens = a.Tokens
 	r.Elsewhere = max(r.Elsewhere, elsewhere)
 }
@@ -64,7 +65,7 @@ func (r *result) add(a answer, elsewhere float64) {
 // finish takes the medians.
 func (r *result) finish(c one, w *process) {
 	r.Side, r.Version, r.PeakBytes, r.Cut = w.side.label(), w.version, w.peak(), w.side.cut
-	r.Seconds, r.MFU, r.Heap = median(r.seconds), median(r.mfu), slices.Min(r.heap) // the first run of a training compiles its step
+	r.Seconds, r.GFLOPS, r.MFU, r.Heap = median(r.seconds), median(r.gflops), median(r.mfu), slices.Min(r.heap) // the first run of a training compiles its step
 	work := c.work / 1e9
 	switch c.params.Kind {
 	case "train":
@@ -94,7 +95,7 @@ func (r result) String() string {
 		s += fmt.Sprintf("  prefill %.4g tokens/s", r.Prefill)
 	}
 	if r.MFU != 0 {
-		s += fmt.Sprintf("  MFU %.2f  Go heap %.0f B/step", r.MFU, r.Heap)
+		s += fmt.Sprintf("  %.0f GFLOP/s, MFU %.2f  Go heap %.0f B/step", r.GFLOPS, r.MFU, r.Heap)
 	}
 	return s + fmt.Sprintf("  peak %.2f GB  others %.0f %%", r.PeakBytes/1e9, 100*r.Elsewhere)
 }
@@ -181,7 +182,7 @@ func (r *results) markdown() []byte {
 			own += fmt.Sprintf(" (prefill %s)", rate(ours.Prefill))
 		}
 		if ours.MFU != 0 {
-			own += fmt.Sprintf(" (MFU %.2f)", ours.MFU)
+			own += fmt.Sprintf(" (%.0f GFLOP/s, MFU %.2f)", ours.GFLOPS, ours.MFU)
 		}
 		var peers, memory []string
 		memory = append(memory, fmt.Sprintf("%.2f", ours.PeakBytes/1e9))

@@ -163,6 +163,12 @@ func kernelCase(p params) (kernel, error) {
 			outs, grads := graph.ValueAndGrad(loss)(in[:1])
 			return append(outs, grads...)
 		}, args: []*graph.Array{normal(p.T, p.D), graph.AsType(graph.Multiply(normal(p.Vocab, p.D), 0.02), dt), targets}}, nil
+	case "quant_matmul":
+		as := graph.Quantization{Bits: p.Bits, GroupSize: p.Group}
+		words, scales, biases := graph.Quantize(normal(p.N, p.K), as)
+		return kernel{fn: func(in []*graph.Array) []*graph.Array {
+			return only(graph.QuantizedMatmul(in[0], in[1], in[2], in[3], true, as))
+		}, args: []*graph.Array{normal(p.M, p.K), words, scales, biases}}, nil
 	case "adamw":
 		opt := kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, BiasCorrection: true, DecayCount: p.N}
 		hyper := kernels.Hyper(1e-4, 1, 1, opt)
@@ -200,7 +206,7 @@ func trainWorker(p params) (func() (answer, error), error) {
 	cfg := train.DefaultConfig("")
 	cfg.Model, cfg.Data, cfg.Rank, cfg.ValSplit, cfg.Device = p.Model, p.Data, p.Rank, 0, "soft"
 	cfg.Alpha, cfg.LearningRate, cfg.TrainOnAll = 2*float64(p.Rank), 2e-4, p.Pad == 0
-	cfg.MaxSeqLength = max(p.T, 2048*min(p.Pad, 1))
+	cfg.MaxSeqLength, cfg.BatchSize = max(p.T, 2048*min(p.Pad, 1)), max(p.Batch, 1)
 	cfg.DType = dtypes[p.DType].String()
 	b, err := train.OpenBench(ctx, cfg)
 	if err != nil {
@@ -219,7 +225,8 @@ func trainWorker(p params) (func() (answer, error), error) {
 			return answer{}, err
 		}
 		seconds := st.Took.Seconds()
-		return answer{Seconds: seconds, Tokens: float64(st.Real), Loss: st.Loss, MFU: float64(st.FLOPs) / seconds / peak, Heap: float64(st.HeapBytes) / float64(st.Steps)}, nil
+		return answer{Seconds: seconds, Tokens: float64(st.Real), Loss: st.Loss,
+			GFLOPS: float64(st.FLOPs) / seconds / 1e9, MFU: float64(st.FLOPs) / seconds / peak, Heap: float64(st.HeapBytes) / float64(st.Steps)}, nil
 	}, nil
 }
 

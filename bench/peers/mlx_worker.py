@@ -63,6 +63,13 @@ def cross_entropy(c, dt):
     return evaluated(lambda: mx.grad(lambda h: nn.losses.cross_entropy(h @ w.T, targets, reduction="sum"))(h))
 
 
+def quant_matmul(c, dt):
+    x, form = normal(dt, c["m"], c["k"]), {"group_size": c["group"], "bits": c["bits"]}
+    w = mx.quantize(normal(dt, c["n"], c["k"]), **form)
+    mx.eval(w)
+    return evaluated(lambda: mx.quantized_matmul(x, *w, transpose=True, **form))
+
+
 def adamw(c, dt):
     params, grads = {"p": mx.zeros(c["n"])}, {"p": normal(dt, c["n"])}
     opt = optim.AdamW(1e-4, weight_decay=0.01)

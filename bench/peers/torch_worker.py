@@ -55,6 +55,15 @@ def cross_entropy(c, dt):
     return repeated(lambda: torch.autograd.grad(F.cross_entropy(F.linear(h, w).float(), targets, reduction="sum"), h))
 
 
+def quant_matmul(c, dt):
+    """Four bits, packed for the processor's kernel."""
+    assert c["bits"] == 4
+    x = torch.randn(c["m"], c["k"], dtype=dt)
+    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(torch.randint(0, 16, (c["n"], c["k"]), dtype=torch.int32), 1)
+    scales_and_zeros = torch.rand(c["k"] // c["group"], c["n"], 2, dtype=dt)
+    return repeated(lambda: torch.ops.aten._weight_int4pack_mm_for_cpu(x, packed, c["group"], scales_and_zeros))
+
+
 def adamw(c, dt):
     p = torch.zeros(c["n"], requires_grad=True)
     p.grad = torch.randn(c["n"])
