@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -181,7 +180,7 @@ func TestFrozenStatesAreExact(t *testing.T) {
 				apart = max(apart, math.Abs(memory.losses[i]-l)/l)
 			}
 			t.Logf("%d of %d steps before an example comes again; then losses are within %.2g of those without a cache", memory.repeat, n, apart)
-			require.Less(t, apart, map[bool]float64{true: 1e-5, false: 2e-2}[cfg.DType == "float32"])
+			require.Less(t, apart, map[bool]float64{true: 1e-6, false: 5e-3}[cfg.DType == "float32"])
 			if longRow { // so that this test would see states of another place
 				require.Positive(t, apart)
 			}
@@ -217,6 +216,7 @@ func quantized(t *testing.T, c *Config) {
 // Against float32 a run that keeps bfloat16 states is as good as one that does not.
 func TestFrozenStatesAgainstFloat32(t *testing.T) {
 	cfg := frozenConfig(t, 20)
+	cfg.BatchSize, cfg.MaxSeqLength = 1, 512
 	const n = 14
 	exact, plain := *cfg, *cfg
 	exact.DType, exact.CacheFrozen, plain.CacheFrozen = "float32", "off", "off"
@@ -230,5 +230,5 @@ func TestFrozenStatesAgainstFloat32(t *testing.T) {
 	}
 	t.Logf("distance from float32: %.3g without a cache, %.3g with one", distance(without), distance(with))
 	require.Less(t, distance(with), 1.5*distance(without))
-	require.Less(t, slices.Max(without.losses), 100.0)
+	require.NotEqual(t, without.losses, with.losses)
 }
