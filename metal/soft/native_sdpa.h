@@ -27,10 +27,10 @@ struct SDPAFew {
 bool sdpa_forward_pairs(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w);
 bool sdpa_backward_pairs(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w);
 
-// Division of a gradient: the first key heads are pieces as wholes; the tiles of
-// the others are dealt out to groups, one group a piece.
+// Division of a gradient: the first key heads are pieces as wholes, the others cut
+// into slabs.
 struct SDPADivision {
-  int64_t whole, rest, key_tiles, query_tiles, groups;
+  int64_t whole, rest, slabs;
 };
 SDPADivision sdpa_divide(const ft_launch* l);
 

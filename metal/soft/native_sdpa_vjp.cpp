@@ -1,11 +1,11 @@
 // Attention backward: kernels/sdpa_vjp.metal.
 //
-// There are two ways to compute a key head with its query heads, and they give
-// the same bits: every sum runs over the same tiles in the same order.
-//   As a whole, one piece: the scores of a tile are made once for dQ, dK and dV;
-//     five products.
-//   By tiles, of 128 keys for dK and dV and of 64 queries for dQ, as in the .metal
-//     file: seven products, but work for many processors.
+// A piece is a key head with its query heads, or where these do not keep all
+// processors busy a slab of one: dQ of some of its queries and dK and dV of some of its
+// keys. A pair of a query and a key of the slab takes five products, as its score is
+// made once for all three; a pair that crosses slabs takes three in one and four in the
+// other. However a head is cut, its bits are the same: every sum runs over the same
+// terms in the same order.
 #ifndef FT_ISA
 #define FT_SOURCE "native_sdpa_vjp.cpp"
 #include "native_sdpa.h"
@@ -122,20 +122,19 @@ ft::SDPADivision ft::sdpa_divide(const ft_launch* l) {
   static const int64_t online = sysconf(_SC_NPROCESSORS_ONLN), processors = online > 0 ? online : 1;
   const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
   const int64_t heads = int64_t(l->grid[2]) * a->kvHeads, odd = heads % processors;
-  // Heads that do not fill a round of all processors are done by tiles, unless
-  // their 7/5 of the work would take longer than the round.
-  const int64_t rest = 7 * odd < 5 * processors ? odd : 0;
-  SDPADivision by = {heads - rest, rest, ceil_div(a->tk, sdpa_keys), ceil_div(a->tq, sdpa_queries), 0};
-  const int64_t tiles = rest * (by.key_tiles + a->heads / a->kvHeads * by.query_tiles);
-  by.groups = tiles < 8 * processors ? tiles : 8 * processors;
-  return by;
+  // Heads that do not fill a round of all processors are cut into slabs, unless their
+  // work of up to 7/5 would take longer than the round: a round of slabs, or several
+  // where it is not even.
+  const int64_t rest = 7 * odd < 5 * processors ? odd : 0, longest = ceil_div(a->tq > a->tk ? a->tq : a->tk, sdpa_queries);
+  const int64_t slabs = !rest ? 0 : processors % rest ? 4 * ceil_div(processors, rest) : processors / rest;
+  return {heads - rest, rest, slabs < longest ? slabs : longest};
 }
 
 namespace {
 
 int64_t backward_units(const ft_launch* l) {
   const ft::SDPADivision by = ft::sdpa_divide(l);
-  return by.whole + by.groups;
+  return by.whole + by.rest * by.slabs;
 }
 
 int64_t delta_units(const ft_launch* l) { return int64_t(static_cast<const SDPAArgs*>(l->args)->heads) * l->grid[2]; }

@@ -41,19 +41,12 @@ inline void read_sums(const Sizes& z, const ft_launch* l, int64_t b, int64_t hea
 
 inline void clear(float* x, int64_t n) { memset(x, 0, size_t(n) * sizeof(float)); }
 
-// meet cuts t to what its queries see of the tile of keys from first on, and
-// reports whether that is anything.
-inline bool meet(const Sizes& z, Tile& t, int64_t first) {
+// meet cuts t to what its queries see of the tile of keys from first on, which ends
+// at the key to, and reports whether that is anything.
+inline bool meet(const Sizes& z, Tile& t, int64_t first, int64_t to) {
   t.k = first;
-  t.nk = smaller(KT, keys_end(z.a, t.q + t.nq) - first);
+  t.nk = smaller(KT, smaller(to, keys_end(z.a, t.q + t.nq)) - first);
   return t.nk > 0 && trim(t);
-}
-
-// each_tile calls visit for the tiles of keys that the queries of t see.
-template <class F> void each_tile(const Sizes& z, Tile t, F visit) {
-  const int64_t last = keys_end(z.a, t.q + t.nq);
-  for (int64_t first = 0; first < last; first += KT)
-    if (meet(z, t, first)) visit(t);
 }
 
 FT_OP Tile with_queries(const Sizes& z, Tile t, int64_t tile) {
@@ -89,101 +82,71 @@ void write_keys(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int
 // cache, and a tile of queries is read once for all of them.
 constexpr int64_t KB = 4 * KT;
 
-// A key head with all its query heads, whose sums dq are [query_tiles][dim][QT].
+// Slab is part of a key head with all its query heads: what is made of it are dQ of
+// the tiles of queries [first_tile, last_tile) and dK and dV of the keys
+// [first_key, last_key).
+struct Slab {
+  int64_t first_tile, last_tile, first_key, last_key;
+  bool makes_dq(int64_t tile) const { return first_tile <= tile && tile < last_tile; }
+};
+
+// slab_of is slab i of the n of a head. Keys seen by queries of the slab alone cost 3
+// products and queries of its keys alone 4, and both within it 5 rather than 7: in a
+// causal head, where the first slabs have more of the latter, they are narrower.
+inline Slab slab_of(const Sizes& z, int64_t i, int64_t n) {
+  const int64_t keys = ceil_div(z.a->tk, QT);
+  const auto cut = [&](int64_t i, int64_t all) {
+    if (!z.a->causal || i == n) return i * all / n;
+    return int64_t(double(all) * (4 - __builtin_sqrt(16 - 7 * double(i) / double(n))));
+  };
+  return {cut(i, z.query_tiles), cut(i + 1, z.query_tiles), cut(i, keys) * QT, smaller(cut(i + 1, keys) * QT, z.a->tk)};
+}
+
+// make_slab goes over blocks of keys, whose edges are those of the slab and multiples
+// of KB. The sums dq of a tile are [dim][QT].
 template <class Form>
-void whole_head(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, ft_worker* w) {
+void make_slab(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, const Slab& slab, ft_worker* w) {
   typedef typename Form::Element T;
-  const int64_t some = smaller(KB, z.a->tk), tiles = z.heads * z.query_tiles, each = z.dim * QT;
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(Form::room(z, some) + 2 * some * z.ld + tiles * each + QT * z.ld)))};
-  float *dk = arena.take(some * z.ld), *dv = arena.take(some * z.ld), *dq = arena.take(tiles * each), *rows = arena.take(QT * z.ld);
+  const int64_t some = smaller(KB, z.a->tk), mine = slab.last_tile - slab.first_tile, each = z.dim * QT;
+  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(Form::room(z, some) + 2 * some * z.ld + z.heads * mine * each + QT * z.ld)))};
+  float *dk = arena.take(some * z.ld), *dv = arena.take(some * z.ld), *dq = arena.take(z.heads * mine * each), *rows = arena.take(QT * z.ld);
   typename Form::Keys keys(z, some, arena);
   typename Form::Queries x(z, arena);
   typename Form::Pair pair(z, arena);
-  clear(dq, tiles * each);
-  for (int64_t from = 0; from < int64_t(z.a->tk); from += KB) {
-    const int64_t n = smaller(KB, z.a->tk - from);
-    keys.read(z, l, b, kv, from, n);
-    clear(dk, n * z.ld);
-    clear(dv, n * z.ld);
-    for (int64_t i = 0; i < tiles; i++) {
-      Tile t = with_queries(z, tile_of(l, b, SEG_Q), i % z.query_tiles);
-      bool read = false;
-      for (int64_t first = from; first < from + n; first += KT) {
-        if (!meet(z, t, first)) continue;
-        if (!read) x.read(z, l, b, kv * z.heads + i / z.query_tiles, t);
-        read = true;
-        const int64_t at = t.k - from;
-        pair.add(z, t, x, keys, at, dq + i * each, dk + at * z.ld, dv + at * z.ld);
+  const auto sums = [&](int64_t head, int64_t tile) { return dq + (head * mine + tile - slab.first_tile) * each; };
+  clear(dq, z.heads * mine * each);
+  for (int64_t from = 0, to = 0; from < int64_t(z.a->tk); from = to) {
+    const bool inside = slab.first_key <= from && from < slab.last_key;
+    to = smaller(from + KB, inside ? slab.last_key : from < slab.first_key ? slab.first_key : int64_t(z.a->tk));
+    if (inside) clear(dk, (to - from) * z.ld), clear(dv, (to - from) * z.ld);
+    bool keys_read = false;
+    for (int64_t head = 0; head < z.heads; head++)
+      for (int64_t tile = inside ? 0 : slab.first_tile; tile < (inside ? z.query_tiles : slab.last_tile); tile++) {
+        Tile t = with_queries(z, tile_of(l, b, SEG_Q), tile);
+        bool read = false;
+        for (int64_t first = from; first < to; first += KT) {
+          if (!meet(z, t, first, to)) continue;
+          if (!keys_read) keys.read(z, l, b, kv, from, to - from);
+          if (!read) x.read(z, l, b, kv * z.heads + head, t);
+          keys_read = read = true;
+          const int64_t at = t.k - from;
+          pair.add(z, t, x, keys, at, slab.makes_dq(tile) ? sums(head, tile) : nullptr, inside ? dk + at * z.ld : nullptr, dv + at * z.ld);
+        }
       }
-    }
-    write_keys<T>(z, l, b, kv, from, n, dk, dv);
+    if (inside) write_keys<T>(z, l, b, kv, from, to - from, dk, dv);
   }
-  for (int64_t i = 0; i < tiles; i++)
-    write_dq<T>(z, l, b, kv * z.heads + i / z.query_tiles, with_queries(z, tile_of(l, b, SEG_Q), i % z.query_tiles), dq + i * each, rows);
-}
-
-// dK and dV of a tile of keys.
-template <class Form>
-void key_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, int64_t tile, ft_worker* w) {
-  typedef typename Form::Element T;
-  const int64_t all = KT * z.ld, k = tile * KT, nk = smaller(KT, z.a->tk - k);
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(Form::room(z, KT) + 2 * all)))};
-  float *dk = arena.take(all), *dv = arena.take(all);
-  typename Form::Keys keys(z, KT, arena);
-  typename Form::Queries x(z, arena);
-  typename Form::Pair pair(z, arena);
-  keys.read(z, l, b, kv, k, nk);
-  clear(dk, all);
-  clear(dv, all);
-  for (int64_t head = kv * z.heads; head < (kv + 1) * z.heads; head++)
-    for (int64_t i = 0; i < z.query_tiles; i++) {
-      Tile t = with_queries(z, tile_of(l, b, SEG_Q), i);
-      if (!meet(z, t, k)) continue;
-      x.read(z, l, b, head, t);
-      pair.add(z, t, x, keys, t.k - k, nullptr, dk + (t.k - k) * z.ld, dv + (t.k - k) * z.ld);
-    }
-  write_keys<T>(z, l, b, kv, k, nk, dk, dv);
-}
-
-// dQ of a tile of queries.
-template <class Form>
-void query_tile(const Sizes& z, const ft_launch* l, int64_t b, int64_t head, int64_t tile, ft_worker* w) {
-  Arena arena = {static_cast<float*>(ft_scratch(w, sizeof(float) * size_t(Form::room(z, KT) + 2 * QT * z.ld)))};
-  float *dq = arena.take(QT * z.ld), *rows = arena.take(QT * z.ld);
-  typename Form::Keys keys(z, KT, arena);
-  typename Form::Queries x(z, arena);
-  typename Form::Pair pair(z, arena);
-  const Tile t = with_queries(z, tile_of(l, b, SEG_Q), tile);
-  x.read(z, l, b, head, t);
-  clear(dq, z.dim * QT);
-  each_tile(z, t, [&](const Tile& t) {
-    keys.read(z, l, b, head / z.heads, t.k, t.nk);
-    pair.add(z, t, x, keys, 0, dq, nullptr, nullptr);
-  });
-  write_dq<typename Form::Element>(z, l, b, head, t, dq, rows);
-}
-
-// Tile i of the key heads that are not done as wholes: those of keys first,
-// beginning with the tiles that take longest.
-template <class Form>
-void rest_tile(const Sizes& z, const ft_launch* l, const SDPADivision& by, int64_t i, ft_worker* w) {
-  const int64_t keys = by.rest * by.key_tiles, kv = z.a->kvHeads;
-  if (i < keys) {
-    const int64_t head = by.whole + i % by.rest;
-    return key_tile<Form>(z, l, head / kv, head % kv, i / by.rest, w);
-  }
-  const int64_t head = by.whole * z.heads + (i - keys) % (by.rest * z.heads), tile = (i - keys) / (by.rest * z.heads);
-  query_tile<Form>(z, l, head / z.a->heads, head % z.a->heads, by.query_tiles - 1 - tile, w);
+  for (int64_t head = 0; head < z.heads; head++)
+    for (int64_t tile = slab.first_tile; tile < slab.last_tile; tile++)
+      write_dq<T>(z, l, b, kv * z.heads + head, with_queries(z, tile_of(l, b, SEG_Q), tile), sums(head, tile), rows);
 }
 
 template <class Form>
 void backward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
   const Sizes z(l);
   const SDPADivision by = sdpa_divide(l);
-  const int64_t tiles = by.rest * (by.key_tiles + z.heads * by.query_tiles);
   for (int64_t u = begin; u < end; u++) {
-    if (u < by.whole) whole_head<Form>(z, l, u / z.a->kvHeads, u % z.a->kvHeads, w);
-    else for (int64_t i = u - by.whole; i < tiles; i += by.groups) rest_tile<Form>(z, l, by, i, w);
+    const int64_t part = u - by.whole, head = part < 0 ? u : by.whole + part % by.rest;
+    make_slab<Form>(z, l, head / z.a->kvHeads, head % z.a->kvHeads, part < 0 ? slab_of(z, 0, 1) : slab_of(z, part / by.rest, by.slabs), w);
   }
 }
 

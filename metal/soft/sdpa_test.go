@@ -23,9 +23,9 @@ type launches struct {
 func (l *launches) Emit(d metal.Dispatch)          { l.list = append(l.list, d) }
 func (l *launches) Scratch(bytes int64) metal.View { return view(l.t, l.dev, make([]byte, bytes)) }
 
-// The native gradient of attention computes a key head as a whole or by tiles,
+// The native gradient of attention computes a key head as a whole or in slabs,
 // whichever keeps the processors busy. One head more than there are processors
-// has the last one done by tiles, and with equal operands in every batch row the
+// has the last one done in slabs, and with equal operands in every batch row the
 // results must have equal bits.
 func TestSDPAVJPDivision(t *testing.T) {
 	for _, c := range []struct{ h, tq, tk, d int }{{3, 200, 200, 64}, {1, 70, 150, 72}, {2, 130, 33, 32}, {1, 61, 201, 8}, {2, 100, 1100, 16}} {
