@@ -6,5 +6,6 @@
 // checkpoint is that array with a table of names. A step is compiled once and
 // replayed; after the second step nothing is allocated on the device.
 //
-// Start at train.go (the loop) and step.go (the step).
+// Start at train.go (the loop) and step.go (the step). With a cache of the frozen
+// layers (frozen.go) the step begins behind them.
 package train

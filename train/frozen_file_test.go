@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,4 +193,66 @@ func TestFrozenFileOnAFullDisk(t *testing.T) {
 	require.True(t, ok && slices.Equal(states, got))
 	require.False(t, s.has(b))
 	require.NoError(t, s.close())
+}
+
+// Whatever bit of a file is flipped: it is refused, begun anew, or what it gives is
+// what was put into it.
+func TestFrozenFileWithAnyBitFlipped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "states")
+	key := stateKey{Format: stateFormat, Model: "m", Layers: 2, DType: "float32", Data: "d", Device: "cpu", Program: "p"}
+	slots := []stateSlot{{0, 0, 700}, {1, 700, 1}, {2, 701, 0}, {3, 701, 300}}
+	const size = 1001
+	rng := rand.New(rand.NewPCG(7, 7))
+	want := make([]byte, size)
+	for i := range want {
+		want[i] = byte(rng.Uint32())
+	}
+	s, _, err := openFileStore(path, key, len(slots), size)
+	require.NoError(t, err)
+	for _, slot := range slots {
+		require.NoError(t, s.put(slot, want[slot.off:slot.off+slot.n]))
+	}
+	require.NoError(t, s.close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	outcomes := map[string]int{}
+	for range 400 {
+		at := rng.IntN(len(whole))
+		if part := rng.IntN(3); part == 0 {
+			at = rng.IntN(200) // the head
+		} else if part == 1 {
+			at = statePage + rng.IntN(stateEntry*len(slots)) // the index
+		}
+		raw := slices.Clone(whole)
+		raw[at] ^= 1 << rng.IntN(8)
+		require.NoError(t, os.WriteFile(path, raw, 0o600))
+		s, why, err := openFileStore(path, key, len(slots), size)
+		switch {
+		case err != nil:
+			require.ErrorContains(t, err, "is a file of another kind")
+			outcomes["refused"]++
+			continue
+		case why != "":
+			outcomes["begun anew"]++
+		}
+		for _, slot := range slots {
+			got := make([]byte, slot.n)
+			if !s.has(slot) {
+				continue
+			}
+			ok, err := s.get(slot, got)
+			require.NoError(t, err)
+			if ok {
+				require.Empty(t, why)
+				require.Equal(t, want[slot.off:slot.off+slot.n], got, "bit of byte %d", at)
+				outcomes["read"]++
+			} else {
+				require.False(t, s.has(slot))
+				outcomes["damaged"]++
+			}
+		}
+		require.NoError(t, s.close())
+	}
+	t.Log(outcomes)
+	require.Len(t, outcomes, 4)
 }
