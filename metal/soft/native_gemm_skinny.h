@@ -57,8 +57,41 @@ FT_OP void dots(const float* x, int64_t steps, const T* b, int64_t row, int64_t 
   }
 }
 
+// row_dots adds x[i] . b to out[i] for M rows of x. A single row of b at a time is
+// read as it lies in memory: the processor sees what comes next, which it does not
+// where several rows are read at once, and memory gives half as much again.
+constexpr int64_t bytes_ahead = 4096;
+template <class P, class T, int M>
+FT_OP void row_dots(const float* x, int64_t steps, const T* b, int64_t k, float* out, int64_t width) {
+  constexpr int U = M == 1 ? 6 : 4;  // sums, so that they need not wait for each other
+  constexpr int64_t V = W * P::step;
+  vf c[M][U] = {};
+  int64_t q = 0;
+  for (; q + U * V <= k; q += U * V) {
+    FT_UNROLL for (int u = 0; u < U; u++) {
+      const vf y = P::along_k(b + q + u * V, V);
+      __builtin_prefetch(reinterpret_cast<const char*>(b + q + u * V) + bytes_ahead, 0, 2);
+      FT_UNROLL for (int i = 0; i < M; i++) c[i][u] = P::Math::madd_each(c[i][u], load(x + i * steps + (q + u * V) / P::step), y);
+    }
+  }
+  FT_UNROLL for (int u = 0; u < U; u++) {
+    if (q >= k) break;
+    const vf y = P::along_k(b + q, k - q < V ? k - q : V);
+    FT_UNROLL for (int i = 0; i < M; i++) c[i][u] = P::Math::madd_each(c[i][u], load(x + i * steps + q / P::step), y);
+    q += V;
+  }
+  FT_UNROLL for (int i = 0; i < M; i++) {
+    FT_UNROLL for (int u = 1; u < U; u++) c[i][0] += c[i][u];
+    out[i * width] += sum(c[i][0]);
+  }
+}
+
 template <class P, class T, int M>
 void dots_of(const float* x, int64_t steps, const T* b, int64_t row, int64_t k, int64_t n, float* out, int64_t width) {
+  if constexpr (M <= 2) {
+    for (int64_t j = 0; j < n; j++) row_dots<P, T, M>(x, steps, b + j * row, k, out + j, width);
+    return;
+  }
   constexpr int N = sums_at_once / M < 1 ? 1 : sums_at_once / M < 4 ? sums_at_once / M : 4;
   int64_t j = 0;
   for (; j + N <= n; j += N) dots<P, T, M, N>(x, steps, b + j * row, row, k, out + j, width);
