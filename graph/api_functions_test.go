@@ -255,6 +255,7 @@ var apiFunctions = map[string]any{
 	"NewExporter":               graph.NewExporter,
 	"NewKeySequence":            graph.NewKeySequence,
 	"NewState":                  graph.NewState,
+	"NewStates":                 graph.NewStates,
 	"NewStream":                 graph.NewStream,
 	"NLLLoss":                   graph.NLLLoss,
 	"Norm":                      graph.Norm,

@@ -230,3 +230,28 @@ func TestEmptyArraysAreDonated(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []float64{2, 3}, got)
 }
+
+// States of one block are arrays of their own: what one holds is not in the others,
+// and functions take each over.
+func TestStatesOfOneBlock(t *testing.T) {
+	ctx := context.Background()
+	rt, err := graph.Default()
+	require.NoError(t, err)
+	all, err := graph.NewStates(rt, "states", metal.Float32, 3, 2, 5)
+	require.NoError(t, err)
+	for i, a := range all {
+		require.Equal(t, []int{2, 5}, a.Shape())
+		require.NoError(t, graph.WriteState(a, []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, float32(10 * i)}))
+	}
+	f := graph.Compile(func(in []*graph.Array) []*graph.Array {
+		return []*graph.Array{graph.Add(in[0], in[1]), graph.Multiply(in[1], 2)}
+	}, graph.CompileOptions{Donate: map[int]int{0: 0, 1: 1}, ReuseOutputs: true})
+	defer f.Close()
+	_, err = f.Call(ctx, all[1], all[2])
+	require.NoError(t, err)
+	for i, want := range [][]float32{{1, 2, 3, 4, 5, 6, 7, 8, 9, 0}, {2, 4, 6, 8, 10, 12, 14, 16, 18, 30}, {2, 4, 6, 8, 10, 12, 14, 16, 18, 40}} {
+		got, err := graph.ReadState(all[i])
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}

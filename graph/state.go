@@ -13,15 +13,37 @@ import (
 // compiled functions may take over (CompileOptions.Donate).
 func NewState(rt *Runtime, what string, dt metal.DType, shape ...int) (*Array, error) {
 	checkShape("NewState", shape, dt)
-	n := int64(sizeOf(shape)) * int64(dt.Size())
-	buf, err := rt.alloc(max(n, 1), what)
+	all, err := newStates(rt, what, dt, 1, shape)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// NewStates is n arrays as NewState makes them, in one block: together they may
+// fill the large pages that each alone would not.
+func NewStates(rt *Runtime, what string, dt metal.DType, n int, shape ...int) ([]*Array, error) {
+	checkShape("NewStates", shape, dt)
+	check(n > 0, "NewStates", "%d arrays, want at least 1", n)
+	return newStates(rt, what, dt, n, shape)
+}
+
+func newStates(rt *Runtime, what string, dt metal.DType, n int, shape []int) ([]*Array, error) {
+	const line = 64 // bytes of the processor's cache that no two arrays share
+	size := int64(sizeOf(shape)) * int64(dt.Size())
+	apart := (size + line - 1) / line * line
+	buf, err := rt.alloc(max(int64(n)*apart, 1), what)
 	if err != nil {
 		return nil, err
 	}
 	clear(buf.Bytes())
-	a := FromBuffer(metal.View{Buf: buf, Len: n}, dt, shape...)
-	a.data.storage = newStorage(rt.Pool, buf)
-	return a, nil
+	st := newStorage(rt.Pool, buf)
+	all := make([]*Array, n)
+	for i := range all {
+		all[i] = FromBuffer(metal.View{Buf: buf, Off: int64(i) * apart, Len: size}, dt, shape...)
+		all[i].data.storage = st
+	}
+	return all, nil
 }
 
 // Placeholder has a shape and a dtype and no value: it stands for an argument

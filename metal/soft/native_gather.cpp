@@ -1,6 +1,7 @@
-// Native gather and scatter_add of rows: kernels/gather.metal. scatter_add looks
-// through the indices once for each piece of the table and keeps a list of rows
-// per target, so that sums run in the order of the rows, as in the kernel.
+// Native gather, scatter_add of rows and scatter_axis: kernels/gather.metal.
+// scatter_add looks through the indices once for each piece of the table and keeps
+// a list of rows per target, so that sums run in the order of the rows, as in the
+// kernel.
 #ifndef FT_ISA
 #include "native_rows.h"
 
@@ -81,6 +82,31 @@ template <class I, int64_t size> static void gather(const ft_launch* l, int64_t 
     memcpy(out + r * bytes, table + index_of(ids[r], args.table) * bytes, size_t(bytes));
 }
 
+// scatter_axis stores elements of size bytes along an axis, for some of the lines
+// beside one another. Sums are left to the kernel.
+template <class I, int64_t size> static void scatter_axis(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const GatherAxisArgs& args = *static_cast<const GatherAxisArgs*>(l->args);
+  const int64_t inner = int64_t(args.inner), count = int64_t(args.count), axis = int64_t(args.axis), lines = int64_t(args.outer) * inner;
+  const int64_t per = ft::rows_per_piece(count), last = ft::smaller(end * per, lines);
+  const I* idx = static_cast<const I*>(l->bufs[0]);
+  const char* x = static_cast<const char*>(l->bufs[1]);
+  char* out = static_cast<char*>(l->bufs[2]);
+  for (int64_t line = begin * per; line < last;) {
+    const int64_t o = line / inner, from = line % inner, to = ft::smaller(inner, from + last - line);
+    for (int64_t k = 0; k < count; k++) {
+      const int64_t row = (o * count + k) * inner;
+      for (int64_t i = from; i < to; i++)
+        memcpy(out + ((o * axis + index_of(idx[row + i], axis)) * inner + i) * size, x + (row + i) * size, size_t(size));
+    }
+    line += to - from;
+  }
+}
+
+static int64_t scatter_axis_pieces(const ft_launch* l) {
+  const GatherAxisArgs& args = *static_cast<const GatherAxisArgs*>(l->args);
+  return args.add ? 0 : ft::ceil_div(int64_t(args.outer * args.inner), ft::rows_per_piece(int64_t(args.count)));
+}
+
 static int64_t gather_pieces(const ft_launch* l) {
   const GatherArgs& args = *static_cast<const GatherArgs*>(l->args);
   return ft::ceil_div(int64_t(args.rows), ft::rows_per_piece(int64_t(args.width)));
@@ -94,7 +120,9 @@ static int64_t scatter_pieces(const ft_launch* l) {
 
 #define FT_GATHER(type, size)                                       \
   FT_NATIVE("gather_i32_" type, gather_pieces, (gather<int32_t, size>)); \
-  FT_NATIVE("gather_u32_" type, gather_pieces, (gather<uint32_t, size>))
+  FT_NATIVE("gather_u32_" type, gather_pieces, (gather<uint32_t, size>)); \
+  FT_NATIVE("gather_scatter_axis_i32_" type, scatter_axis_pieces, (scatter_axis<int32_t, size>)); \
+  FT_NATIVE("gather_scatter_axis_u32_" type, scatter_axis_pieces, (scatter_axis<uint32_t, size>))
 FT_GATHER("bool", 1);
 FT_GATHER("u8", 1);
 FT_GATHER("i8", 1);

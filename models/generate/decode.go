@@ -77,7 +77,7 @@ func (d *decoder) grow(ctx context.Context) error {
 		return err
 	}
 	d.room = (d.cache.Len/cacheStep + 1) * cacheStep
-	old := d.keep
+	old := slices.Clone(d.keep)
 	if old == nil {
 		old = d.cache.Arrays()
 	}
@@ -99,22 +99,20 @@ func (d *decoder) grow(ctx context.Context) error {
 // allocate makes the arrays of the step and copies the tokens so far. Keys and
 // values of all layers lie in one block, whose pages are large.
 func (d *decoder) allocate(ctx context.Context, rt *graph.Runtime, old []*graph.Array) error {
-	each := old[0].Size() / old[0].Dim(2) * d.room
-	block, err := graph.NewState(rt, "keys and values", old[0].DType(), len(old), each)
-	if err != nil {
-		return err
-	}
-	d.keep = make([]*graph.Array, len(old))
-	for i, x := range old {
-		s := slices.Clone(x.Shape())
-		s[2] = d.room
-		d.keep[i] = graph.Reshape(graph.SliceAxis(block, 0, i, i+1), s...)
-	}
-	if err := graph.Eval(ctx, d.keep...); err != nil {
+	shape := slices.Clone(old[0].Shape())
+	shape[2] = d.room
+	var err error
+	if d.keep, err = graph.NewStates(rt, "keys and values", old[0].DType(), len(old), shape...); err != nil {
 		return err
 	}
 	for i, x := range old {
-		if err := copyTokens(ctx, x, d.keep[i], d.cache.Len); err != nil {
+		old[i] = graph.Contiguous(x)
+	}
+	if err := graph.Eval(ctx, old...); err != nil {
+		return err
+	}
+	for i, x := range old {
+		if err := copyTokens(x, d.keep[i], d.cache.Len); err != nil {
 			return err
 		}
 	}
@@ -136,8 +134,8 @@ func (d *decoder) allocate(ctx context.Context, rt *graph.Runtime, old []*graph.
 }
 
 // copyTokens copies the first n tokens of every head.
-func copyTokens(ctx context.Context, from, to *graph.Array, n int) error {
-	src, err := graph.Bytes(ctx, from)
+func copyTokens(from, to *graph.Array, n int) error {
+	src, err := graph.HostBytes(from)
 	if err != nil {
 		return err
 	}
