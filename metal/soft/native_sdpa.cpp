@@ -200,7 +200,7 @@ void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     const int64_t head = kv * group + shared % few.shares * few.heads, heads = smaller(few.heads, (kv + 1) * group - head);
     const T *k = at<const T>(l, 1, a->k, b, kv), *v = at<const T>(l, 2, a->v, b, kv);
     Tile t = tile_of(l, b, 3);
-    t.nq = tq;
+    t.take_queries(0, tq);
     f.n = heads * tq;
     for (int64_t i = 0; i < f.n; i++) {
       const T* q = at<const T>(l, 0, a->q, b, head + i / tq) + i % tq * a->q[2];
@@ -209,10 +209,7 @@ void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     memset(f.acc, 0, size_t(f.n * ld) * sizeof(float));
     for (int64_t i = 0; i < f.n; i++) f.top[i] = -__builtin_inff(), f.sum[i] = 0.0f;
     const int64_t last = smaller(keys_end(a, tq), (p + 1) * a->partKeys);
-    for (int64_t first = p * a->partKeys; first < last; first += KT) {
-      t.k = first;
-      t.nk = smaller(KT, last - first);
-      if (!trim(t)) continue;
+    each_meeting(t, p * a->partKeys, last, [&] {
       const T *kt = k + t.k * a->k[2], *vt = v + t.k * a->v[2];
       if (dim % lanes == 0) {
         attend(a, t, f, Head<T>{kt, a->k[2]}, Head<T>{vt, a->v[2]});
@@ -221,7 +218,7 @@ void vector(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
         pack(vt, a->v[2], t.nk, dim, values, ld);
         attend(a, t, f, Head<float>{keys, ld}, Head<float>{values, ld});
       }
-    }
+    });
     const int64_t row = (b * a->heads + head) * tq;  // of the first query
     for (int64_t i = 0; i < f.n; i++) {
       const float factor = f.sum[i] == 0.0f ? 0.0f : 1.0f / f.sum[i];

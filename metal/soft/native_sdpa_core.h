@@ -56,16 +56,12 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
     const int64_t tile = tiles - 1 - u / (batch * a->heads), b = u / a->heads % batch, h = u % a->heads, kv = h / (a->heads / a->kvHeads);
     const T *k = at<const T>(l, 1, a->k, b, kv), *v = at<const T>(l, 2, a->v, b, kv);
     Tile t = tile_of(l, b, 3);
-    t.q = tile * QT;
-    t.nq = smaller(QT, a->tq - t.q);
+    t.take_queries(tile * QT, smaller(QT, a->tq - tile * QT));
     f.queries(at<const T>(l, 0, a->q, b, h) + t.q * a->q[2], t.nq);
     const int64_t width = whole(t.nq), last = keys_end(a, t.q + t.nq);
     for (int64_t i = 0; i < QT; i++) st.top[i] = -__builtin_inff(), st.sum[i] = 0.0f, st.keep[i] = 1.0f;
     memset(st.acc, 0, size_t(dim * QT) * sizeof(float));
-    for (int64_t first = 0; first < last; first += KT) {
-      t.k = first;
-      t.nk = smaller(KT, last - first);
-      if (!trim(t)) continue;
+    each_meeting(t, 0, last, [&] {
       const Bands bands = bands_of(a, t, width);
       f.scores(k + t.k * a->k[2], t.nk, bands, s);
       mask(a, t, width, bands, s);
@@ -79,7 +75,7 @@ void forward(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
         for (int64_t i = 0; i < width; i += lanes) store(st.keep + i, splat(1.0f));
       }
       f.values(v + t.k * a->v[2], t.nk, width, bands, s, st.acc);
-    }
+    });
     finish(a, st, t.nq, at<T>(l, 5, a->out, b, h) + t.q * a->out[2],
            static_cast<float*>(l->bufs[6]) + (b * a->heads + h) * a->tq + t.q, rows, ld);
   }

@@ -141,18 +141,35 @@ template <class T> void unpack(const float* x, int64_t n, float factor, T* to) {
   if (d < n) store_n(to + d, load(x + d) * factor, n - d);
 }
 
+struct Range { int32_t low, high; };
+inline Range range(const int32_t* x, int64_t n) {
+  Range r = {x[0], x[0]};
+  for (int64_t i = 1; i < n; i++) {
+    r.low = x[i] < r.low ? x[i] : r.low;
+    r.high = x[i] > r.high ? x[i] : r.high;
+  }
+  return r;
+}
+
 // Tile is a place in the matrix of scores: queries [q, q+nq), keys [k, k+nk), and
-// the segments of its batch row, or null.
+// the segments of its batch row, or null; ids are those of its queries.
 struct Tile {
   int64_t q, nq, k, nk;
   const int32_t *seg_q, *seg_k;
+  Range ids;
+
+  void take_queries(int64_t from, int64_t n) {
+    q = from, nq = n;
+    if (seg_q) ids = range(seg_q + q, nq);
+  }
+  bool apart(int64_t key) const { return seg_k[key] < ids.low || seg_k[key] > ids.high; }
 };
 
 // tile_of is an empty tile of batch row b; the segments of queries are buffer
 // seg, if there are any.
 inline Tile tile_of(const ft_launch* l, int64_t b, int seg) {
   const SDPAArgs* a = static_cast<const SDPAArgs*>(l->args);
-  Tile t = {0, 0, 0, 0, nullptr, nullptr};
+  Tile t = {0, 0, 0, 0, nullptr, nullptr, {0, 0}};
   if (a->segments) {
     t.seg_q = static_cast<const int32_t*>(l->bufs[seg]) + b * a->tq;
     t.seg_k = static_cast<const int32_t*>(l->bufs[seg + 1]) + b * a->tk;
@@ -166,28 +183,29 @@ FT_OP int64_t keys_end(const SDPAArgs* a, int64_t q) {
   return smaller(larger(q + a->tk - a->tq, 0), a->tk);
 }
 
-struct Range { int32_t low, high; };
-inline Range range(const int32_t* x, int64_t n) {
-  Range r = {x[0], x[0]};
-  for (int64_t i = 1; i < n; i++) {
-    r.low = x[i] < r.low ? x[i] : r.low;
-    r.high = x[i] > r.high ? x[i] : r.high;
+// meet gives t the keys of [first, to) from the first to the last that is of one of
+// its queries' segments, up to a multiple of KT, and reports whether there are any.
+// They start at an even key, as pairs do; first must be one.
+inline bool meet(Tile& t, int64_t first, int64_t to) {
+  t.k = first;
+  if (t.seg_q) {
+    const auto all_apart = [&](int64_t k) {
+      vi x;
+      __builtin_memcpy(&x, t.seg_k + k, sizeof x);
+      return !any((x >= t.ids.low) & (x <= t.ids.high));
+    };
+    while (t.k + lanes <= to && all_apart(t.k)) t.k += lanes;
+    while (t.k < to && t.apart(t.k)) t.k++;
+    t.k -= t.k % 2;
   }
-  return r;
+  t.nk = smaller(KT - t.k % KT, to - t.k);
+  while (t.seg_q && t.nk > 0 && t.apart(t.k + t.nk - 1)) t.nk--;
+  return t.nk > 0;
 }
 
-// trim leaves out keys at both ends of the tile that are of no segment of its
-// queries, but starts at an even key, as pairs do. It reports whether any is left.
-inline bool trim(Tile& t) {
-  if (!t.seg_q) return t.nk > 0;
-  const Range q = range(t.seg_q + t.q, t.nq);
-  const int32_t* s = t.seg_k;
-  for (; t.nk > 0 && (s[t.k] < q.low || s[t.k] > q.high); t.k++) t.nk--;
-  while (t.nk > 0 && (s[t.k + t.nk - 1] < q.low || s[t.k + t.nk - 1] > q.high)) t.nk--;
-  if (t.nk <= 0) return false;
-  const int64_t odd = t.k % 2;
-  t.k -= odd, t.nk += odd;
-  return true;
+// each_meeting calls visit with the tiles of keys of [first, to) that t meets.
+template <class F> void each_meeting(Tile& t, int64_t first, int64_t to, F visit) {
+  for (; meet(t, first, to); first = ceil_div(t.k + t.nk, 2) * 2) visit();
 }
 
 // Band is keys [from, from+n) of a tile, and the columns [low, high), whole vectors,

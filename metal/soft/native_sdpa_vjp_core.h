@@ -41,17 +41,8 @@ inline void read_sums(const Sizes& z, const ft_launch* l, int64_t b, int64_t hea
 
 inline void clear(float* x, int64_t n) { memset(x, 0, size_t(n) * sizeof(float)); }
 
-// meet cuts t to what its queries see of the tile of keys from first on, which ends
-// at the key to, and reports whether that is anything.
-inline bool meet(const Sizes& z, Tile& t, int64_t first, int64_t to) {
-  t.k = first;
-  t.nk = smaller(KT, smaller(to, keys_end(z.a, t.q + t.nq)) - first);
-  return t.nk > 0 && trim(t);
-}
-
 FT_OP Tile with_queries(const Sizes& z, Tile t, int64_t tile) {
-  t.q = tile * QT;
-  t.nq = smaller(QT, z.a->tq - t.q);
+  t.take_queries(tile * QT, smaller(QT, z.a->tq - tile * QT));
   return t;
 }
 
@@ -124,14 +115,13 @@ void make_slab(const Sizes& z, const ft_launch* l, int64_t b, int64_t kv, const 
       for (int64_t tile = inside ? 0 : slab.first_tile; tile < (inside ? z.query_tiles : slab.last_tile); tile++) {
         Tile t = with_queries(z, tile_of(l, b, SEG_Q), tile);
         bool read = false;
-        for (int64_t first = from; first < to; first += KT) {
-          if (!meet(z, t, first, to)) continue;
+        each_meeting(t, from, smaller(to, keys_end(z.a, t.q + t.nq)), [&] {
           if (!keys_read) keys.read(z, l, b, kv, from, to - from);
           if (!read) x.read(z, l, b, kv * z.heads + head, t);
           keys_read = read = true;
           const int64_t at = t.k - from;
           pair.add(z, t, x, keys, at, slab.makes_dq(tile) ? sums(head, tile) : nullptr, inside ? dk + at * z.ld : nullptr, dv + at * z.ld);
-        }
+        });
       }
     if (inside) write_keys<T>(z, l, b, kv, from, to - from, dk, dv);
   }
