@@ -4,7 +4,7 @@
 // a row belongs to a key (scores) or to an element of the head (sums), a column
 // to a query. So the softmax goes down the columns without folding lanes, and the
 // products take keys and values by single elements, as they lie in memory. Scores
-// and sums are float32 in scratch memory; native_sdpa_floats.h and
+// and sums are float32 in scratch memory; native_sdpa.cpp, native_sdpa_vjp.cpp and
 // native_sdpa_pairs.cpp say what the products take.
 
 namespace ft {
@@ -21,6 +21,9 @@ constexpr int NV = 4;
 #else
 constexpr int NV = 2;
 #endif
+// The columns of a product over keys: with AVX-512 few enough that two vectors of
+// weights are still in the first level cache when it takes them.
+constexpr int64_t group = (lanes == 16 ? 2 : NV) * lanes;
 
 FT_OP int64_t whole(int64_t n) { return ceil_div(n, lanes) * lanes; }
 
@@ -223,12 +226,10 @@ struct Bands {
   const Band* end() const { return band + count; }
 
   // each_group calls f with some columns [i, i + n) after others, and with the keys
-  // [from, to) of the bands that meet them. Two vectors of weights are still in the
-  // first level cache when the product over their keys takes them.
+  // [from, to) of the bands that meet them.
   template <class F> void each_group(int64_t width, F f) const {
-    const int64_t step = 2 * lanes;
-    for (int64_t i = 0; i < width; i += step) {
-      const int64_t n = smaller(step, width - i);
+    for (int64_t i = 0; i < width; i += group) {
+      const int64_t n = smaller(group, width - i);
       int64_t from = 0, to = 0;
       for (const Band& b : *this) {
         if (b.low >= i + n || b.high <= i) continue;
@@ -304,7 +305,7 @@ inline void mask(const SDPAArgs* a, const Tile& t, int64_t width, const Bands& b
         __builtin_memcpy(&at, column + i, sizeof at);
         __builtin_memcpy(&theirs, seg + i, sizeof theirs);
         float* p = s + j * QT + i;
-        store(p, (at >= from) & (theirs == mine) ? load(p) : none);
+        store(p, select((at >= from) & (theirs == mine), load(p), none));
       }
     }
 }
