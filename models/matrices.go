@@ -75,6 +75,33 @@ func (m Matrix) dtype() metal.DType {
 	return m.weight.Array.DType()
 }
 
+// TokenBytes is how many bytes of weights the making of one token reads: all of
+// them, and of the embedding one row, unless it makes the logits too.
+func (f *Folder) TokenBytes() int64 {
+	var n int64
+	for _, p := range nn.Params(f.Model) {
+		n += p.Array.NBytes()
+	}
+	if f.Model.Tied() {
+		return n
+	}
+	for _, m := range f.Matrices() {
+		if m.embedding == nil {
+			continue
+		}
+		parts := []*nn.Param{m.weight}
+		if m.packed != nil {
+			parts = append(parts, m.packed.Scales, m.packed.Biases)
+		}
+		for _, p := range parts {
+			if p != nil {
+				n -= p.Array.NBytes() / int64(p.Shape[0]) * int64(p.Shape[0]-1)
+			}
+		}
+	}
+	return n
+}
+
 // Parameters is the number of elements that the model's tensors stand for.
 func (f *Folder) Parameters() int64 {
 	var n int64

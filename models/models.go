@@ -30,6 +30,8 @@ type Model interface {
 	CrossEntropy(hidden, targets *graph.Array) *graph.Array
 	// HeadSize is the number of elements of the vocabulary projection.
 	HeadSize() int
+	// Tied reports whether the embedding is the vocabulary projection too.
+	Tied() bool
 	// Blocks is the number of transformer layers; Block is one of them, for
 	// walking its parameters, and BlockName the prefix of their names.
 	Blocks() int

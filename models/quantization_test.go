@@ -169,3 +169,23 @@ func TestRandomRefusesQuantization(t *testing.T) {
 	_, err = models.Random(path, nil, 0)
 	require.ErrorContains(t, err, "config.json asks for quantized weights")
 }
+
+// A token reads every weight, and of an embedding that makes no logits one row.
+func TestTokenBytes(t *testing.T) {
+	for name, tied := range map[string]bool{"llama": true, "mistral": false, "quant_affine": true, "quant_head": false} {
+		f, _, _ := loadGolden(t, "testdata", name)
+		require.Equal(t, tied, f.Model.Tied(), name)
+		want := int64(0)
+		for _, file := range f.Files.Files() {
+			for _, x := range file.Tensors() {
+				n := int64(len(x.Data))
+				if !tied && strings.HasPrefix(x.Name, "model.embed_tokens.") {
+					n /= int64(x.Shape[0])
+				}
+				want += n
+			}
+		}
+		require.Equal(t, want, f.TokenBytes(), name)
+		require.Positive(t, want)
+	}
+}

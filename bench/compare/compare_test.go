@@ -47,6 +47,23 @@ func TestResultsAreMedians(t *testing.T) {
 	require.Positive(t, r.PeakBytes)
 }
 
+// A generation is told as parts of what was measured beside it: 2 GB of weights in
+// 0.1 s of 40 GB/s, 300 GFLOP of a prompt in 2 s of 200 GFLOP/s.
+func TestGenerationsAreRelated(t *testing.T) {
+	a := answer{Seconds: 0.1, Bytes: 2e9, Prefill: 2, FLOPs: 300e9}
+	a.relate(40e9, 200e9)
+	var r result
+	r.add(a, 0)
+	r.finish(one{params: params{Kind: "generate", Prompt: 512}}, &process{side: ours, cmd: self(t)})
+	require.InDelta(t, 0.5, r.Bandwidth, 1e-9)
+	require.InDelta(t, 20, r.ReadGB, 1e-9)
+	require.InDelta(t, 0.75, r.MFU, 1e-9)
+	require.InDelta(t, 150, r.GFLOPS, 1e-9)
+	require.Contains(t, r.String(), "weights at 20.0 GB/s, 0.50 of the bandwidth")
+	res := results{Cases: []measured{{Case: "generate/x", Unit: "tokens/s", Sides: []result{r}}}}
+	require.Contains(t, string(res.markdown()), "10 (weights at 20.0 GB/s, 0.50 of the bandwidth; prefill 256, MFU 0.75)")
+}
+
 // A new run replaces its case and keeps the others, in the order of the list.
 func TestResultsAreKept(t *testing.T) {
 	dir := t.TempDir()

@@ -221,11 +221,19 @@ func (m *measured) measure(c one, sides []side, opt options) error {
 		}
 		workers = append(workers, w)
 	}
+	var gauge *meters
+	if c.params.Kind == "generate" {
+		var err error
+		if gauge, err = startMeters(c.params, opt); err != nil {
+			return err
+		}
+		defer gauge.stop()
+	}
 	results := make([]result, len(workers))
 	began := time.Now()
 	for n := 0; n == 0 || c.most > 0 && n < c.most || c.most == 0 && (n < 3 || time.Since(began) < opt.budget) && n < 25; n++ {
 		for i, w := range workers {
-			a, elsewhere, err := w.run()
+			a, elsewhere, err := gauge.around(w)
 			if err != nil {
 				return err
 			}

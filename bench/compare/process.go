@@ -23,10 +23,14 @@ type answer struct {
 	Loss    float64 `json:"loss,omitempty"`    // of its first step
 	Prefill float64 `json:"prefill,omitempty"` // seconds
 	IDs     []int   `json:"ids,omitempty"`
+	Bytes   float64 `json:"bytes,omitempty"`  // of weights that our token reads
+	FLOPs   float64 `json:"flops,omitempty"`  // of our prompt
 	GFLOPS  float64 `json:"gflops,omitempty"` // of our own trainings, useful arithmetic only
 	MFU     float64 `json:"mfu,omitempty"`    // that, by a matrix product's measured before
 	Heap    float64 `json:"heap,omitempty"`
 	Launch  float64 `json:"launch,omitempty"` // part of the time outside kernels
+
+	bandwidth float64 // the part of the measured one at which weights were read
 }
 
 // process is a worker under way.

@@ -41,12 +41,16 @@ type result struct {
 	Loss      float64 `json:"loss,omitempty"`
 	Prefill   float64 `json:"prefill,omitempty"` // tokens/s
 	GFLOPS    float64 `json:"gflops,omitempty"`  // of our trainings, useful arithmetic only
-	MFU       float64 `json:"mfu,omitempty"`
+	MFU       float64 `json:"mfu,omitempty"`     // of a training, or of a prompt
+	// Of our generations: the rate of reading weights, and its part of the memory
+	// bandwidth that was measured before and after each run.
+	ReadGB    float64 `json:"read_gb_per_second,omitempty"`
+	Bandwidth float64 `json:"of_bandwidth,omitempty"`
 	Heap      float64 `json:"go_heap_per_step,omitempty"`
 	Cut       int     `json:"cut,omitempty"` // tokens of the row that it took, where not all
 
-	seconds, prefill, gflops, mfu, heap []float64
-	tokens                              float64
+	seconds, prefill, gflops, mfu, heap, read, bandwidth []float64
+	tokens                                               float64
 }
 
 // add counts a run.
@@ -58,6 +62,7 @@ func (r *result) add(a answer, elsewhere float64) {
 	r.seconds = append(r.seconds, a.Seconds)
 	r.prefill = append(r.prefill, a.Prefill)
 	r.gflops, r.mfu, r.heap = append(r.gflops, a.GFLOPS), append(r.mfu, a.MFU), append(r.heap, a.Heap)
+	r.read, r.bandwidth = append(r.read, a.Bytes/a.Seconds/1e9), append(r.bandwidth, a.bandwidth)
 	r.tokens = a.Tokens
 	r.Elsewhere = max(r.Elsewhere, elsewhere)
 }
@@ -66,6 +71,7 @@ func (r *result) add(a answer, elsewhere float64) {
 func (r *result) finish(c one, w *process) {
 	r.Side, r.Version, r.PeakBytes, r.Cut = w.side.label(), w.version, w.peak(), w.side.cut
 	r.Seconds, r.GFLOPS, r.MFU, r.Heap = median(r.seconds), median(r.gflops), median(r.mfu), slices.Min(r.heap) // the first run of a training compiles its step
+	r.ReadGB, r.Bandwidth = median(r.read), median(r.bandwidth)
 	work := c.work / 1e9
 	switch c.params.Kind {
 	case "train":
@@ -94,7 +100,9 @@ func (r result) String() string {
 	if r.Prefill != 0 {
 		s += fmt.Sprintf("  prefill %.4g tokens/s", r.Prefill)
 	}
-	if r.MFU != 0 {
+	if r.Bandwidth != 0 {
+		s += fmt.Sprintf(", %.0f GFLOP/s, MFU %.2f  weights at %.1f GB/s, %.2f of the bandwidth", r.GFLOPS, r.MFU, r.ReadGB, r.Bandwidth)
+	} else if r.MFU != 0 {
 		s += fmt.Sprintf("  %.0f GFLOP/s, MFU %.2f  Go heap %.0f B/step", r.GFLOPS, r.MFU, r.Heap)
 	}
 	return s + fmt.Sprintf("  peak %.2f GB  others %.0f %%", r.PeakBytes/1e9, 100*r.Elsewhere)
@@ -178,10 +186,12 @@ func (r *results) markdown() []byte {
 	for _, c := range r.Cases {
 		ours, others := c.Sides[0], c.Sides[0].Elsewhere
 		own := rate(ours.Rate)
-		if ours.Prefill != 0 {
+		switch {
+		case ours.Bandwidth != 0:
+			own += fmt.Sprintf(" (weights at %.1f GB/s, %.2f of the bandwidth; prefill %s, MFU %.2f)", ours.ReadGB, ours.Bandwidth, rate(ours.Prefill), ours.MFU)
+		case ours.Prefill != 0:
 			own += fmt.Sprintf(" (prefill %s)", rate(ours.Prefill))
-		}
-		if ours.MFU != 0 {
+		case ours.MFU != 0:
 			own += fmt.Sprintf(" (%.0f GFLOP/s, MFU %.2f)", ours.GFLOPS, ours.MFU)
 		}
 		var peers, memory []string

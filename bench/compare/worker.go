@@ -244,6 +244,10 @@ func generateWorker(p params) (func() (answer, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	flops, err := generate.PromptFLOPs(folder.Model, p.Prompt)
+	if err != nil {
+		return nil, err
+	}
 	run := func() (answer, error) {
 		var ids []int
 		st, err := generate.Tokens(ctx, folder.Model, prompt, generate.Options{MaxTokens: p.New + 1}, func(id int32) bool {
@@ -253,7 +257,8 @@ func generateWorker(p params) (func() (answer, error), error) {
 		if err != nil {
 			return answer{}, err
 		}
-		return answer{Seconds: st.Time.Seconds() / float64(p.New), Prefill: st.PromptTime.Seconds(), IDs: ids[:min(8, len(ids))]}, nil
+		return answer{Seconds: st.Time.Seconds() / float64(p.New), Prefill: st.PromptTime.Seconds(), IDs: ids[:min(8, len(ids))],
+			Bytes: float64(folder.TokenBytes()), FLOPs: float64(flops)}, nil
 	}
 	_, err = run()
 	return run, err

@@ -88,7 +88,7 @@ func newFake(stdin string) *fake {
 	f.generate = func(_ context.Context, g generation, w io.Writer) (generationStats, error) {
 		f.gen = g
 		_, err := io.WriteString(w, "an answer")
-		return generationStats{generate.Stats{PromptTokens: 4, Tokens: 2, PromptTime: time.Second, Time: 2 * time.Second}, 1.5e9}, err
+		return generationStats{generate.Stats{PromptTokens: 4, Tokens: 2, PromptTime: time.Second, Time: 2 * time.Second}, 1.5e9, 3e9}, err
 	}
 	return f
 }
@@ -342,7 +342,7 @@ func TestGenerate(t *testing.T) {
 	require.Equal(t, generation{model: "m", device: "null", budget: 2048, prompt: "a question\n", maxTokens: 100,
 		sampler: generate.Sampler{Temp: 0.5, TopP: 1, TopK: 3}, seed: 9}, f.gen)
 	require.Equal(t, "an answer\n", f.out.String())
-	require.Equal(t, "Prompt: 4 tokens, 4.000 tokens-per-sec\nGeneration: 2 tokens, 1.000 tokens-per-sec\nPeak memory: 1.500 GB\n", f.err.String())
+	require.Equal(t, "Prompt: 4 tokens, 4.000 tokens-per-sec\nGeneration: 2 tokens, 1.000 tokens-per-sec (weights at 3.0 GB/s)\nPeak memory: 1.500 GB\n", f.err.String())
 	require.Equal(t, 1, newFake(" \n").line("generate --model m --prompt -"))
 }
 

@@ -83,9 +83,9 @@ func (g *generation) complete(in io.Reader, memory string) error {
 	return nil
 }
 
-// String is the rates as mlx-lm prints them.
+// String is the rates as mlx-lm prints them, and that of reading weights.
 func (s generationStats) String() string {
 	rate := func(n int, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
-	return fmt.Sprintf("Prompt: %d tokens, %.3f tokens-per-sec\nGeneration: %d tokens, %.3f tokens-per-sec\nPeak memory: %.3f GB\n",
-		s.PromptTokens, rate(s.PromptTokens, s.PromptTime), s.Tokens, rate(s.Tokens, s.Time), float64(s.peak)/1e9)
+	return fmt.Sprintf("Prompt: %d tokens, %.3f tokens-per-sec\nGeneration: %d tokens, %.3f tokens-per-sec (weights at %.1f GB/s)\nPeak memory: %.3f GB\n",
+		s.PromptTokens, rate(s.PromptTokens, s.PromptTime), s.Tokens, rate(s.Tokens, s.Time), rate(s.Tokens, s.Time)*float64(s.weights)/1e9, float64(s.peak)/1e9)
 }

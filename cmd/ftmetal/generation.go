@@ -25,10 +25,11 @@ type generation struct {
 	seed                   uint64
 }
 
-// generationStats is what it took; peak is device memory in bytes.
+// generationStats is what it took; peak is device memory in bytes, weights the
+// bytes that a token reads of them.
 type generationStats struct {
 	generate.Stats
-	peak int64
+	peak, weights int64
 }
 
 // generateText loads a model and writes the continuation of the prompt to w.
@@ -58,7 +59,7 @@ func generateText(ctx context.Context, g generation, w io.Writer) (st generation
 		return st, err
 	}
 	st.Stats, err = generate.Text(ctx, folder.Model, enc.Tokenizer(), ids, generate.Options{MaxTokens: g.maxTokens, Sampler: g.sampler, Seed: g.seed}, w)
-	st.peak = rt.Pool.Usage().Peak
+	st.peak, st.weights = rt.Pool.Usage().Peak, folder.TokenBytes()
 	return st, err
 }
 

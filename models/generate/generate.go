@@ -78,21 +78,48 @@ func run(ctx context.Context, m models.Model, prompt []int32, opt Options, emit 
 	return nil
 }
 
+// chunk runs some tokens of the prompt [1,n] and returns their hidden rows.
+func chunk(m models.Model, cache *nn.KVCache, tokens *graph.Array) *graph.Array {
+	return m.Hidden(nn.Input{Tokens: tokens, Cache: cache})
+}
+
+// lastLogits is the logits of the last row.
+func lastLogits(m models.Model, hidden *graph.Array) *graph.Array {
+	n := hidden.Dim(0)
+	return graph.AsType(m.Logits(graph.SliceAxis(hidden, 0, n-1, n)), metal.Float32)
+}
+
+// PromptFLOPs is the useful arithmetic of running a prompt of n tokens, n at least
+// 1, as Tokens does: logits of the last token only. Nothing is run.
+func PromptFLOPs(m models.Model, n int) (int64, error) {
+	f := graph.Compile(func(in []*graph.Array) []*graph.Array {
+		cache := m.NewCache()
+		at := 0
+		for ; n-at > prefillChunk; at += prefillChunk {
+			chunk(m, cache, graph.SliceAxis(in[0], 1, at, at+prefillChunk))
+		}
+		logits := lastLogits(m, chunk(m, cache, graph.SliceAxis(in[0], 1, at, n)))
+		return append(cache.Arrays(), logits)
+	}, graph.CompileOptions{})
+	defer f.Close()
+	plan, err := f.Plan([]*graph.Array{graph.Placeholder(metal.Int32, 1, n)})
+	if err != nil {
+		return 0, err
+	}
+	return plan.FLOPs(), nil
+}
+
 // prefill runs the prompt in chunks and returns the logits of its last token.
 // Of all chunks but the last, only keys and values are computed.
 func prefill(ctx context.Context, m models.Model, cache *nn.KVCache, prompt []int32) ([]float32, error) {
-	hidden := func(tokens []int32) *graph.Array {
-		return m.Hidden(nn.Input{Tokens: graph.FromSlice(tokens, 1, len(tokens)), Cache: cache})
-	}
 	for len(prompt) > prefillChunk {
-		hidden(prompt[:prefillChunk])
+		chunk(m, cache, graph.FromSlice(prompt[:prefillChunk], 1, prefillChunk))
 		if err := graph.Eval(ctx, cache.Arrays()...); err != nil {
 			return nil, err
 		}
 		prompt = prompt[prefillChunk:]
 	}
-	last := graph.SliceAxis(hidden(prompt), 0, len(prompt)-1, len(prompt))
-	logits := graph.AsType(m.Logits(last), metal.Float32)
+	logits := lastLogits(m, chunk(m, cache, graph.FromSlice(prompt, 1, len(prompt))))
 	if err := graph.Eval(ctx, append(cache.Arrays(), logits)...); err != nil {
 		return nil, err
 	}

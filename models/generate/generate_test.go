@@ -126,3 +126,20 @@ func TestAStepAllocatesLittle(t *testing.T) {
 	require.NotContains(t, p.String(), "copy_f32_f32")
 	require.Equal(t, metal.Float32, d.keep[0].DType())
 }
+
+// A prompt's arithmetic is its products, attention over the tokens that each sees,
+// and the logits of one token; the rest is less than logits of all tokens would be.
+// Of a chunk that others follow, the last layer makes keys and values alone.
+func TestPromptFLOPs(t *testing.T) {
+	m, _ := random(t)
+	const d, q, kv, inner, vocab, heads, dim = 32, 64, 32, 48, 101, 4, 16
+	for _, c := range []struct{ n, before int64 }{{256, 0}, {prefillChunk + 300, prefillChunk}} {
+		got, err := PromptFLOPs(m, int(c.n))
+		require.NoError(t, err)
+		pairs := func(n int64) int64 { return 4 * dim * heads * n * (n + 1) / 2 }
+		const keys, rest = 2 * 2 * d * kv, 2 * (2*d*q + 3*d*inner)
+		least := c.n*(keys+rest) + pairs(c.n) + c.n*keys + (c.n-c.before)*rest + pairs(c.n) - pairs(c.before) + 2*vocab*d
+		require.GreaterOrEqual(t, got, least)
+		require.Less(t, got, least+2*(c.n-1)*vocab*d)
+	}
+}

@@ -205,6 +205,9 @@ func (m *Model) HeadSize() int {
 	return v * d
 }
 
+// Tied reports whether the embedding is the vocabulary projection too.
+func (m *Model) Tied() bool { return m.LMHead == nil }
+
 // Logits is the score of every vocabulary entry for rows of Hidden, [T,V].
 func (m *Model) Logits(hidden *graph.Array) *graph.Array {
 	if m.LMHead != nil {
