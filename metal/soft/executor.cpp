@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -46,6 +49,20 @@ int ft_kernel_info(size_t i, ft_info* out) {
   return 1;
 }
 
+#if defined(__x86_64__) && defined(__linux__)
+// has_amx also asks Linux for the tile registers, which it keeps for a process from
+// then on (5.16 and later).
+static bool has_amx() {
+  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;  // CPUID 7, EDX
+  constexpr long request = 0x1023, tile_data = 18;              // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (amx_bf16 | amx_tile))) return false;
+  return syscall(SYS_arch_prctl, request, tile_data) == 0;
+}
+#elif defined(__x86_64__)
+static bool has_amx() { return false; }
+#endif
+
 static ft_cpu_features detect() {
   ft_cpu_features f = {};
 #if defined(__x86_64__)
@@ -54,6 +71,7 @@ static ft_cpu_features detect() {
   f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
+  f.amx = f.avx512_bf16 && has_amx();
 #elif defined(__aarch64__)
   f.neon = true;
 #endif
@@ -66,6 +84,8 @@ const ft_cpu_features* ft_cpu(void) { return &usable; }
 
 void ft_limit_cpu(int level) {
   usable = detect();
+  usable.plain_tiles = level > 4 && usable.avx512_bf16;
+  if (level != 4) usable.amx = false;
   if (level < 3) usable.avx512_bf16 = false;
   if (level < 2) usable.avx512 = false;
   if (level < 1) usable.avx2 = false;
@@ -73,7 +93,7 @@ void ft_limit_cpu(int level) {
 
 const char* ft_cpu_name(void) {
   const ft_cpu_features* f = ft_cpu();
-  return f->avx512 ? "AVX-512" : f->avx2 ? "AVX2" : f->neon ? "NEON" : "SSE2";
+  return f->amx ? "AMX" : f->avx512 ? "AVX-512" : f->avx2 ? "AVX2" : f->neon ? "NEON" : "SSE2";
 }
 
 static ft_launch launch_of(const ft_step* s) {

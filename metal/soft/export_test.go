@@ -7,7 +7,8 @@ import (
 )
 
 // LimitCPU makes native kernels take the processor for one with the baseline
-// only (0), AVX2 (1), AVX-512 (2), or for what it is (3).
+// only (0), AVX2 (1), AVX-512 (2), its products of bfloat16 (3), or for what it is
+// (4). With 5 it stands for one with AMX.
 var LimitCPU = limitCPU
 
 // Ahead is what workers fetch that wait for a step of a program.

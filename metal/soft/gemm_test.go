@@ -54,7 +54,18 @@ func spreadMatrix(t *testing.T, dev *soft.Device, dt metal.DType, rows, cols int
 
 // Large products against float64, and the same bits on one worker and on several.
 func TestGemmLarge(t *testing.T) {
-	for _, dt := range []metal.DType{metal.Float32, metal.Float16, metal.BFloat16} {
+	testGemmLarge(t, metal.Float32, metal.Float16, metal.BFloat16)
+}
+
+// The same in AMX's tiles, without its instructions where the processor lacks them.
+func TestGemmLargeInTiles(t *testing.T) {
+	defer soft.LimitCPU(4)
+	soft.LimitCPU(5)
+	testGemmLarge(t, metal.BFloat16)
+}
+
+func testGemmLarge(t *testing.T, dtypes ...metal.DType) {
+	for _, dt := range dtypes {
 		for _, c := range largeGemms {
 			t.Run(fmt.Sprint(dt, c), func(t *testing.T) {
 				var first []float32

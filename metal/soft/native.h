@@ -51,6 +51,8 @@ struct ft_cpu_features {
   bool avx2;        // AVX2, FMA and F16C
   bool avx512;      // AVX-512 F, BW, DQ, VL
   bool avx512_bf16; // vdpbf16ps, vcvtneps2bf16
+  bool amx;         // tiles of bfloat16, which the system lends
+  bool plain_tiles; // tests: code for AMX without its instructions
   bool neon;        // always, on arm64
 };
 const ft_cpu_features* ft_cpu(void);

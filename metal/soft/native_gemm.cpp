@@ -13,7 +13,10 @@ constexpr int64_t in_order = 1 << 22;
 
 const GemmIsa* isa_for(GemmTypes types, bool pairs) {
   const ft_cpu_features* cpu = ft_cpu();
-  if (pairs && (types == gemm_bf16 || types == gemm_bf16_f32) && cpu->avx512_bf16 && gemm_avx512_bf16()) return gemm_avx512_bf16();
+  if ((pairs || cpu->plain_tiles) && (types == gemm_bf16 || types == gemm_bf16_f32)) {
+    if ((cpu->amx || cpu->plain_tiles) && gemm_amx(cpu->plain_tiles)) return gemm_amx(cpu->plain_tiles);
+    if (cpu->avx512_bf16 && gemm_avx512_bf16()) return gemm_avx512_bf16();
+  }
   if (cpu->avx512 && gemm_avx512()) return gemm_avx512();
   if (cpu->avx2 && gemm_avx2()) return gemm_avx2();
   return gemm_base();

@@ -1,6 +1,7 @@
 // What the parts of the native gemm know of each other: native_gemm.cpp divides
-// a launch into pieces; native_gemm_<isa>.cpp compile native_gemm_core.h and
-// native_gemm_skinny.h for one instruction set each and compute pieces.
+// a launch into pieces; native_gemm_<isa>.cpp compile native_gemm_core.h (that for
+// AMX native_gemm_tiles.h) and native_gemm_skinny.h for one instruction set each and
+// compute pieces.
 #pragma once
 
 #include <utility>
@@ -61,5 +62,7 @@ const GemmIsa* gemm_base();
 const GemmIsa* gemm_avx2();
 const GemmIsa* gemm_avx512();
 const GemmIsa* gemm_avx512_bf16();
+// Of bfloat16 alone; plain: without AMX's instructions.
+const GemmIsa* gemm_amx(bool plain);
 
 }  // namespace ft

@@ -10,10 +10,13 @@ import (
 // Native kernels are compiled for several instruction sets: the table, with
 // those that other processors would use.
 func TestKernelsNativeElsewhere(t *testing.T) {
-	defer soft.LimitCPU(3)
-	for level, name := range []string{"baseline", "avx2", "avx512"} {
-		t.Run(name, func(t *testing.T) {
-			soft.LimitCPU(level)
+	defer soft.LimitCPU(4)
+	for _, cpu := range []struct {
+		name  string
+		level int
+	}{{"baseline", 0}, {"avx2", 1}, {"avx512", 2}, {"amx", 5}} {
+		t.Run(cpu.name, func(t *testing.T) {
+			soft.LimitCPU(cpu.level)
 			kerneltest.Run(t, open(t, soft.Options{Native: true}))
 		})
 	}

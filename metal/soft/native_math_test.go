@@ -13,7 +13,7 @@ import (
 // The native elementary functions are as near as native_math.h says, on every
 // instruction set, over one float of every hundred and some of each size.
 func TestNativeMathErrors(t *testing.T) {
-	defer soft.LimitCPU(3)
+	defer soft.LimitCPU(4)
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 	for level := range 4 {
 		soft.LimitCPU(level)

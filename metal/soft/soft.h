@@ -81,7 +81,8 @@ void ft_poison(void* addr, size_t n, int forbid);
 // ft_cpu_name is the widest instruction set that native kernels may use.
 const char* ft_cpu_name(void);
 // ft_limit_cpu makes native kernels use no more than the baseline (0), AVX2 (1),
-// AVX-512 (2), or all that the processor has (3). No program may run meanwhile.
+// AVX-512 (2), its products of bfloat16 (3), or all that the processor has (4); 5
+// stands for AMX on processors without it. No program may run meanwhile.
 void ft_limit_cpu(int level);
 
 #ifdef __cplusplus
