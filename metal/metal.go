@@ -82,6 +82,7 @@ type Info struct {
 	HostMemory   bool   // whether Buffer.Bytes works
 	MaxBuffer    int64  // largest single buffer
 	Float64      bool   // whether there are kernels for float64; Metal has no such type
+	LargePages   bool   // whether large blocks are read faster than small ones and wrapped memory
 }
 
 // Fact is something a device tells of itself in a bug report.

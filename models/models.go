@@ -82,6 +82,7 @@ type Folder struct {
 
 	rt    *graph.Runtime
 	bufs  map[*byte]metal.Buffer // by the first byte of the mapping
+	held  []metal.Buffer         // blocks that Hold moved weights to
 	whole map[*nn.Param]bool     // what holds integers: words, and scales of some modes
 }
 
@@ -207,7 +208,10 @@ func (f *Folder) Close() {
 	for _, b := range f.bufs {
 		f.rt.Pool.Free(b)
 	}
-	f.bufs = nil
+	for _, b := range f.held {
+		f.rt.Pool.Free(b)
+	}
+	f.bufs, f.held = nil, nil
 	if f.Files != nil {
 		f.Files.Close()
 	}

@@ -189,3 +189,50 @@ func TestTokenBytes(t *testing.T) {
 		require.Positive(t, want)
 	}
 }
+
+// Weights in a block are those of the files, or converted ones; where the budget has
+// no room for a block they stay mapped.
+func TestHold(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{"llama", "quant_affine"} {
+		for _, dt := range []metal.DType{metal.Float32, metal.BFloat16} {
+			plain, _, _ := loadGolden(t, "testdata", name)
+			require.NoError(t, plain.Convert(ctx, dt))
+			held, _, _ := loadGolden(t, "testdata", name)
+			require.NoError(t, held.Hold(ctx, dt))
+			require.Equal(t, dt, held.DType)
+			for i, p := range nn.Params(plain.Model) {
+				q := nn.Params(held.Model)[i]
+				require.Equal(t, p.Name, q.Name)
+				require.Equal(t, p.Array.DType(), q.Array.DType(), p.Name)
+				want, err := graph.Bytes(ctx, p.Array)
+				require.NoError(t, err)
+				got, err := graph.Bytes(ctx, q.Array)
+				require.NoError(t, err)
+				require.Equal(t, want, got, p.Name)
+			}
+			require.Equal(t, plain.TokenBytes(), held.TokenBytes())
+		}
+	}
+	f, _, _ := loadGolden(t, "testdata", "llama")
+	require.ErrorContains(t, f.Hold(ctx, metal.Int32), "dtype int32, want float32")
+}
+
+func TestHoldWithoutRoom(t *testing.T) {
+	dir := t.TempDir()
+	for from, to := range map[string]string{"llama.safetensors": "model.safetensors"} {
+		raw, err := os.ReadFile(filepath.Join("testdata", from))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, to), raw, 0o600))
+	}
+	_, g, _ := loadGolden(t, "testdata", "llama")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), g.Config, 0o600))
+	rt, err := graph.NewRuntime("soft", 1<<14)
+	require.NoError(t, err)
+	defer rt.Close()
+	f, err := models.Load(dir, rt)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, f.Hold(context.Background(), f.DType))
+	require.Zero(t, rt.Pool.Usage().Active)
+}

@@ -55,13 +55,8 @@ func (f *Folder) Convert(ctx context.Context, dt metal.DType) error {
 	if dt == f.DType {
 		return nil
 	}
-	if dt != metal.Float32 && dt != metal.Float16 && dt != metal.BFloat16 {
-		return fmt.Errorf("model %s: dtype %s, want float32, float16 or bfloat16", f.Dir, dt)
-	}
-	for _, m := range f.Matrices() {
-		if m.packed != nil {
-			m.packed.DType = dt
-		}
+	if err := f.checkFloat(dt); err != nil {
+		return err
 	}
 	for _, p := range nn.Params(f.Model) {
 		if f.whole[p] {
@@ -73,6 +68,24 @@ func (f *Folder) Convert(ctx context.Context, dt metal.DType) error {
 		}
 		p.Array = a
 	}
-	f.DType = dt
+	f.converted(dt)
 	return nil
+}
+
+// checkFloat is an error unless weights can be of dtype dt.
+func (f *Folder) checkFloat(dt metal.DType) error {
+	if dt != metal.Float32 && dt != metal.Float16 && dt != metal.BFloat16 {
+		return fmt.Errorf("model %s: dtype %s, want float32, float16 or bfloat16", f.Dir, dt)
+	}
+	return nil
+}
+
+// converted notes the dtype of the weights that are floats.
+func (f *Folder) converted(dt metal.DType) {
+	for _, m := range f.Matrices() {
+		if m.packed != nil {
+			m.packed.DType = dt
+		}
+	}
+	f.DType = dt
 }

@@ -237,7 +237,7 @@ func generateWorker(p params) (func() (answer, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := folder.Convert(ctx, dtypes[p.DType]); err != nil {
+	if err := folder.Hold(ctx, dtypes[p.DType]); err != nil {
 		return nil, err
 	}
 	prompt, err := firstRow(p.Data, p.Prompt)

@@ -45,6 +45,9 @@ func generateText(ctx context.Context, g generation, w io.Writer) (st generation
 		return st, err
 	}
 	defer folder.Close()
+	if err := folder.Hold(ctx, folder.DType); err != nil {
+		return st, err
+	}
 	if g.adapter != "" {
 		if err := graph.Try(func() error { return train.LoadAdapter(folder.Model, g.adapter) }); err != nil {
 			return st, err

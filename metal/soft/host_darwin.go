@@ -11,5 +11,8 @@ func hostMemory() int64 {
 	return int64(n)
 }
 
+// largePages: adviseHuge has none.
+const largePages = false
+
 // adviseHuge does nothing: the system has no such advice.
 func adviseHuge([]byte) {}

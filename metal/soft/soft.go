@@ -77,6 +77,7 @@ func (d *Device) Info() metal.Info {
 		HostMemory:   true,
 		MaxBuffer:    memory,
 		Float64:      true,
+		LargePages:   largePages,
 	}
 }
 
