@@ -18,6 +18,7 @@
 #include <sched.h>
 #endif
 
+#include "native_gemm.h"
 #include "worker.h"
 
 // Static constructors fill these lists before main; they are never written
@@ -108,6 +109,11 @@ static ft_launch launch_of(const ft_step* s) {
 int64_t ft_native_units(const ft_step* s) {
   ft_launch l = launch_of(s);
   return static_cast<const ft_native*>(s->native)->units(&l);
+}
+
+int ft_packing_of(const ft_step* s, ft_packing* out) {
+  ft_launch l = launch_of(s);
+  return ft::gemm_packing(static_cast<const ft_native*>(s->native), &l, out);
 }
 
 namespace {

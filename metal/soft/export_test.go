@@ -16,3 +16,21 @@ func Ahead(p metal.Program, step int) (at uintptr, bytes, stride int64) {
 	s := &p.(*program).steps[step]
 	return uintptr(unsafe.Pointer(s.ahead)), int64(s.ahead_bytes), int64(s.ahead_stride)
 }
+
+// Packings counts how often a run of a program packs operands A and B of products.
+func Packings(p metal.Program) (a, b int) {
+	prog := p.(*program)
+	for i, s := range prog.steps {
+		if i+1 == prog.first[prog.owner[i]+1] {
+			continue // the dispatch itself
+		}
+		bufs := unsafe.Slice(s.bufs, packBuffers)
+		if bufs[2] != nil {
+			a++
+		}
+		if bufs[3] != nil {
+			b++
+		}
+	}
+	return a, b
+}

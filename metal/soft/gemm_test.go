@@ -111,3 +111,113 @@ func compareGemm(t *testing.T, c []float32, a, b []float64, m, n, k int) {
 		}
 	}
 }
+
+// operand is a matrix of random numbers.
+func operand(t *testing.T, dev *soft.Device, rows, cols int, seed uint64) kernels.Tensor {
+	return kernels.Contig(view(t, dev, normal(rows*cols, seed)), metal.Float32, rows, cols)
+}
+
+// result is a matrix to be computed.
+func result(t *testing.T, dev *soft.Device, shape ...int) kernels.Tensor {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return kernels.Contig(view(t, dev, make([]float32, n)), metal.Float32, shape...)
+}
+
+// transposed is the other view of a matrix.
+func transposed(a kernels.Tensor) kernels.Tensor {
+	return kernels.Tensor{View: a.View, DType: a.DType, Shape: []int{a.Shape[1], a.Shape[0]}, Strides: []int{a.Strides[1], a.Strides[0]}}
+}
+
+// The operands of large products are packed ahead, those of batches are not: the
+// bits are the same, with a low-rank update or a third matrix too.
+func TestPackedGemmHasTheSameBits(t *testing.T) {
+	for _, c := range []struct{ m, n, k int }{{1100, 501, 513}, {651, 1100, 385}, {301, 600, 1601}, {4200, 513, 128}} {
+		for trans := range 4 {
+			t.Run(fmt.Sprint(c, trans), func(t *testing.T) {
+				dev := open(t, soft.Options{Native: true, Workers: 3, Guard: true})
+				a, b, d := operand(t, dev, c.m, c.k, 1), operand(t, dev, c.k, c.n, 2), operand(t, dev, c.m, c.n, 3)
+				if trans&1 != 0 {
+					a = transposed(operand(t, dev, c.k, c.m, 1))
+				}
+				if trans&2 != 0 {
+					b = transposed(operand(t, dev, c.n, c.k, 2))
+				}
+				ahead, apart := result(t, dev, c.m, c.n), result(t, dev, 2, c.m, c.n)
+				twice := func(a kernels.Tensor) kernels.Tensor {
+					a.Shape, a.Strides = append([]int{2}, a.Shape...), append([]int{0}, a.Strides...)
+					return a
+				}
+				one := kernels.GemmOp{A: a, B: b, C: ahead, D: d, Alpha: 0.5, Beta: 2}
+				two := kernels.GemmOp{A: twice(a), B: twice(b), C: apart, D: twice(d), Alpha: 0.5, Beta: 2}
+				if trans == 3 {
+					one.LowRank = &kernels.LowRank{A: operand(t, dev, c.m, 5, 4), B: operand(t, dev, 5, c.n, 5), Scale: 3}
+					two.LowRank = one.LowRank
+				}
+				l := &launches{t: t, dev: dev}
+				kernels.Gemm(l, one)
+				kernels.Gemm(l, two)
+				p, err := dev.Prepare(l.list)
+				require.NoError(t, err)
+				defer p.Close()
+				ofA, ofB := soft.Packings(p)
+				require.Equal(t, []int{1, 1}, []int{ofA, ofB}, "of the first product; the second one packs nothing ahead")
+				require.NoError(t, p.Run(t.Context()))
+				got, want := as[float32](ahead.View), as[float32](apart.View)
+				require.Equal(t, want[:len(got)], got)
+				require.NotZero(t, got[len(got)-1])
+			})
+		}
+	}
+}
+
+// Products that follow one another with the same A share its panels, unless
+// something writes to A between them, however little, or A is read in another way.
+func TestPackedOperandsAreShared(t *testing.T) {
+	const n = 651
+	dev := open(t, soft.Options{Native: true, Workers: 2})
+	a, e, f := operand(t, dev, n, n, 1), operand(t, dev, n, n, 2), operand(t, dev, n, n, 3)
+	corner := metal.View{Buf: a.View.Buf, Off: a.View.Len - 4, Len: 4}
+	overwrite := scale(dev, "f32", corner, corner, 1, 1, 100)
+	var products []metal.Dispatch
+	var out []kernels.Tensor
+	product := func(a, b kernels.Tensor) metal.Dispatch {
+		l := &launches{t: t, dev: dev}
+		out = append(out, result(t, dev, n, b.Shape[1]))
+		kernels.Gemm(l, kernels.GemmOp{A: a, B: b, C: out[len(out)-1]})
+		return l.list[0]
+	}
+	few := f // columns, too few to pack a for them alone
+	few.Shape, few.Strides = []int{n, 200}, []int{n, 1}
+	products = append(products, product(a, few), product(a, e), product(a, f), product(a, few),
+		product(a, transposed(e)), product(transposed(a), e), product(a, e))
+	list := append(append([]metal.Dispatch{}, products[:4]...), overwrite)
+	list = append(append(list, products[4:]...), overwrite, products[1])
+	results := func(run func()) (all [][]float32) {
+		copy(as[float32](a.View), normal(n*n, 1))
+		run()
+		for _, o := range out {
+			all = append(all, append([]float32{}, as[float32](o.View)...))
+			clear(as[float32](o.View))
+		}
+		return all
+	}
+	want := results(func() {
+		for _, d := range list {
+			run(t, dev, d)
+		}
+	})
+	p, err := dev.Prepare(list)
+	require.NoError(t, err)
+	defer p.Close()
+	ofA, ofB := soft.Packings(p)
+	require.Equal(t, []int{5, 7}, []int{ofA, ofB}, "the third product and the fourth have the A of the one before, the first has none")
+	for range 2 { // what an earlier run packed is not used again
+		require.Equal(t, want, results(func() { require.NoError(t, p.Run(t.Context())) }))
+	}
+	times, err := p.Profile(t.Context())
+	require.NoError(t, err)
+	require.Len(t, times, len(list))
+}

@@ -142,7 +142,7 @@ func (p *program) guarded(ctx context.Context, i int) error {
 		}
 	}
 	fence(true)
-	err := p.runSteps(ctx, i, i+1)
+	err := p.runDispatches(ctx, i, i+1)
 	fence(false)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ GemmJob job(const ft_launch* l, GemmTypes types, int64_t z) {
   auto at = [&](int i, int64_t batch, bool of_c) {
     return static_cast<char*>(l->bufs[i]) + z * batch * element(types, of_c);
   };
-  GemmJob g;
+  GemmJob g = {};
   g.a = matrix<const void*>(at(0, args.batchA, false), args.lda, args.transA);
   g.b = matrix<const void*>(at(1, args.batchB, false), args.ldb, args.transB);
   g.d = matrix<const void*>(at(2, args.batchD, true), args.ldd, 0);
@@ -60,7 +60,7 @@ struct Plan {
   const GemmIsa* isa;
   bool skinny;
   int64_t down, across;
-  int64_t width;  // columns are cut at its multiples
+  int64_t width, height;  // columns and rows are cut at their multiples
 };
 
 // cost is about the cycles that the slowest worker needs when C is cut into
@@ -74,7 +74,7 @@ double cost(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t workers
 }
 
 Plan plan_tiles(const GemmJob& g, const GemmIsa* isa, int64_t batch, int64_t workers) {
-  Plan best = {isa, false, 1, 1, isa->nr};
+  Plan best = {isa, false, 1, 1, isa->nr, 1};
   double least_cost = 0;
   const int64_t down = ceil_div(g.m, gemm_most_rows), across = ceil_div(g.n, gemm_most_cols);
   for (int64_t a = across; a <= 8 * across && (a == across || a <= ceil_div(g.n, isa->nr)); a++)
@@ -96,11 +96,35 @@ Plan plan_skinny(const GemmJob& g, const GemmIsa* isa, GemmTypes types, int64_t 
   const int64_t unit = g.b.row == 1 ? 16 : 1024, bytes = g.n * (g.k + g.r) * element(types, false);
   const int64_t each = ceil_div(larger(bytes / skinny_bytes, smaller(workers, bytes / skinny_least)), workers) * workers;
   const int64_t wanted = bytes < skinny_least ? 1 : smaller(ceil_div(8 * workers, batch), each);
-  return Plan{isa, true, 1, smaller(wanted, ceil_div(g.n, unit)), unit};
+  return Plan{isa, true, 1, smaller(wanted, ceil_div(g.n, unit)), unit, 1};
+}
+
+// Operands of products with at least this many rows and columns are packed ahead,
+// each once, if they take no more than this many bytes: B is read again by all
+// pieces of rows, and should stay in the third level cache. Pieces of each worker are
+// many then, at least this many, so that workers are done at the same time. A is
+// packed for products of at least so many terms, and used by smaller ones.
+constexpr int64_t packed_terms = 1 << 28;
+constexpr int64_t packed_least = 128, packed_most_bytes[2] = {48 << 20, 12 << 20}, packed_pieces = 16;
+
+bool packs(const ft_launch* l, const GemmJob& g) {
+  const GemmArgs& args = *static_cast<const GemmArgs*>(l->args);
+  return l->grid[2] == 1 && !args.split && args.hasD != 2 && g.k > 0 && smaller(g.m, g.n) >= packed_least && g.m * g.n * (g.k + g.r) > in_order;
+}
+
+// operands is the dtype of A and B, as a product that has no other.
+constexpr GemmTypes operands(GemmTypes types) { return types == gemm_f16_f32 ? gemm_f16 : types == gemm_bf16_f32 ? gemm_bf16 : types; }
+
+Plan plan_packed(const GemmJob& g, const GemmIsa* isa, int64_t workers) {
+  const int64_t across = ceil_div(g.n, g.packed_b ? gemm_most_cols : smaller(gemm_most_cols, ceil_div(g.n, packed_pieces * workers)));
+  const int64_t wanted = g.packed_b ? ceil_div(packed_pieces, across) * workers : 1;
+  const int64_t down = larger(ceil_div(g.m, gemm_most_rows), smaller(wanted, ceil_div(g.m, 4 * isa->mr)));
+  return Plan{isa, false, down, across, isa->nr, isa->mr};
 }
 
 Plan plan(const ft_launch* l, const GemmJob& g, GemmTypes types) {
   const int64_t batch = l->grid[2], workers = l->workers;
+  if (g.packed_a) return plan_packed(g, isa_for(types, true), workers);
   if (g.m <= gemm_skinny) return plan_skinny(g, isa_for(types, true), types, batch, workers);
   return plan_tiles(g, isa_for(types, g.m * g.n * (g.k + g.r) > in_order), batch, workers);
 }
@@ -117,20 +141,26 @@ int64_t wanted(const ft_launch* l) {
   return smaller(larger(rows, 0), args.m);
 }
 
-template <int types> int64_t units(const ft_launch* l) {
-  const Plan p = plan(l, job(l, GemmTypes(types), 0), GemmTypes(types));
+// with gives a product its packed operands.
+GemmJob with(GemmJob g, const float* a, const float* b) {
+  g.packed_a = a, g.packed_b = b;
+  return g;
+}
+
+int64_t units_of(const ft_launch* l, GemmTypes types, const float* a, const float* b) {
+  const Plan p = plan(l, with(job(l, types, 0), a, b), types);
   return int64_t(l->grid[2]) * p.down * p.across;
 }
 
-template <int types> void run(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
-  GemmJob g = job(l, GemmTypes(types), 0);
-  const Plan p = plan(l, g, GemmTypes(types));
+void run_of(const ft_launch* l, GemmTypes types, const float* a, const float* b, int64_t begin, int64_t end, ft_worker* w) {
+  GemmJob g = with(job(l, types, 0), a, b);
+  const Plan p = plan(l, g, types);
   const int64_t rows = wanted(l);
   const bool turned = g.m != static_cast<const GemmArgs*>(l->args)->m;
   for (int64_t at = begin; at < end; at++) {
     const int64_t z = at / (p.down * p.across), i = at % p.down, j = at / p.down % p.across;
-    g = job(l, GemmTypes(types), z);
-    GemmRect t = {share(g.m, 1, i, p.down), share(g.m, 1, i + 1, p.down), share(g.n, p.width, j, p.across),
+    g = with(job(l, types, z), a, b);
+    GemmRect t = {share(g.m, p.height, i, p.down), share(g.m, p.height, i + 1, p.down), share(g.n, p.width, j, p.across),
                   share(g.n, p.width, j + 1, p.across)};
     int64_t& last = turned ? t.j1 : t.i1;
     last = smaller(last, rows);
@@ -144,6 +174,75 @@ template <int types> void run(const ft_launch* l, int64_t begin, int64_t end, ft
     char* scratch = static_cast<char*>(ft_scratch(w, p.isa->tile_scratch(t.i1 - t.i0, t.j1 - t.j0)));
     p.isa->tile[types](g, t, scratch);
   }
+}
+
+template <int types> int64_t units(const ft_launch* l) { return units_of(l, GemmTypes(types), nullptr, nullptr); }
+template <int types> void run(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  run_of(l, GemmTypes(types), nullptr, nullptr, begin, end, w);
+}
+
+// The same with A, and perhaps B, packed in two more buffers.
+const float* packed(const ft_launch* l, int i) { return static_cast<const float*>(l->bufs[i]); }
+template <int types> int64_t packed_units(const ft_launch* l) { return units_of(l, GemmTypes(types), packed(l, 6), packed(l, 7)); }
+template <int types> void packed_run(const ft_launch* l, int64_t begin, int64_t end, ft_worker* w) {
+  run_of(l, GemmTypes(types), packed(l, 6), packed(l, 7), begin, end, w);
+}
+
+// Packing divides an operand's panels into groups and K into parts of this size.
+constexpr int64_t pack_part = 512;
+
+struct PackPlan {
+  int64_t panels[2], groups[2], parts;
+};
+
+PackPlan pack_plan(const ft_launch* l, const GemmJob& g, const GemmIsa* isa) {
+  PackPlan p = {{ceil_div(g.m, isa->mr), ceil_div(g.n, isa->nr)}, {}, ceil_div(g.k, pack_part)};
+  for (int i = 0; i < 2; i++) p.groups[i] = l->bufs[2 + i] ? ceil_div(p.panels[i], gemm_pack_strips) : 0;
+  return p;
+}
+
+// The job of a packing launch: its buffers are A, B, and where they go.
+GemmJob pack_job(const ft_launch* l, GemmTypes types) {
+  void* bufs[6] = {l->bufs[0], l->bufs[1]};
+  ft_launch product = *l;
+  product.bufs = bufs;
+  return job(&product, types, 0);
+}
+
+template <int types> int64_t pack_units(const ft_launch* l) {
+  const PackPlan p = pack_plan(l, pack_job(l, GemmTypes(types)), isa_for(GemmTypes(types), true));
+  return (p.groups[0] + p.groups[1]) * p.parts;
+}
+
+template <int types> void pack_run(const ft_launch* l, int64_t begin, int64_t end, ft_worker*) {
+  const GemmIsa* isa = isa_for(GemmTypes(types), true);
+  const GemmJob g = pack_job(l, GemmTypes(types));
+  const PackPlan p = pack_plan(l, g, isa);
+  for (int64_t at = begin; at < end; at++) {
+    const bool of_b = at >= p.groups[0] * p.parts;
+    const int64_t u = of_b ? at - p.groups[0] * p.parts : at, s = u / p.parts * gemm_pack_strips;
+    const int64_t q0 = share(g.k, 2, u % p.parts, p.parts), q1 = share(g.k, 2, u % p.parts + 1, p.parts);
+    isa->pack[types](of_b ? g.b.transposed() : g.a, of_b ? g.n : g.m, g.k, of_b, s, smaller(s + gemm_pack_strips, p.panels[of_b]), q0, q1,
+                     static_cast<float*>(l->bufs[2 + of_b]));
+  }
+}
+
+template <int types> const ft_native packer = {"gemm_pack", pack_units<types>, pack_run<types>, nullptr};
+template <int types> const ft_native multiplier = {"gemm_packed", packed_units<types>, packed_run<types>, nullptr};
+
+template <int types> int packing(const ft_native* n, const ft_launch* l, ft_packing* out) {
+  constexpr GemmTypes in = operands(GemmTypes(types));
+  if (n->run != run<types>) return 0;
+  const GemmArgs& args = *static_cast<const GemmArgs*>(l->args);
+  const GemmJob g = job(l, GemmTypes(types), 0);
+  if (!packs(l, g)) return 0;
+  const GemmIsa* isa = isa_for(GemmTypes(types), true);
+  *out = ft_packing{&packer<in>, &multiplier<types>, {}, {args.lda, args.transA, g.m, g.k}};
+  for (int i = 0; i < 2; i++) {
+    const int64_t bytes = int64_t(isa->packed_bytes[in](i ? g.n : g.m, g.k, i));
+    out->bytes[i] = bytes <= packed_most_bytes[i] ? bytes : 0;
+  }
+  return out->bytes[0] == 0 ? 0 : g.m * g.n * g.k < packed_terms ? 1 : 2;
 }
 
 // A piece of merge is some rows of C, about this many elements.
@@ -171,6 +270,16 @@ template <int types> void merge(const ft_launch* l, int64_t begin, int64_t end, 
 }
 
 }  // namespace
+
+int gemm_packing(const ft_native* n, const ft_launch* l, ft_packing* out) {
+  if (!n) return 0;
+  if (int is = packing<gemm_f32>(n, l, out)) return is;
+  if (int is = packing<gemm_f16>(n, l, out)) return is;
+  if (int is = packing<gemm_bf16>(n, l, out)) return is;
+  if (int is = packing<gemm_f16_f32>(n, l, out)) return is;
+  return packing<gemm_bf16_f32>(n, l, out);
+}
+
 }  // namespace ft
 
 #define FT_NATIVE_GEMM(types)                                                 \

@@ -8,6 +8,7 @@
 
 #include "native.h"
 #include "native_types.h"
+#include "soft.h"
 
 namespace ft {
 
@@ -26,6 +27,7 @@ struct GemmJob {
   int64_t m, n, k, r;
   float alpha, beta, low;
   bool has_d;
+  const float *packed_a, *packed_b;  // the operands as pack has them, or null
 };
 
 // GemmRect is the part of C that a piece computes.
@@ -44,6 +46,9 @@ constexpr int gemm_narrow = 16;
 // into the second.
 constexpr int64_t gemm_most_rows = 1024, gemm_most_cols = 512;
 
+// The most panels that pack packs at a time.
+constexpr int64_t gemm_pack_strips = 16;
+
 // GemmIsa is the code for one instruction set.
 struct GemmIsa {
   int mr, nr;  // the micro tile
@@ -55,6 +60,10 @@ struct GemmIsa {
   void (*skinny[gemm_types])(const GemmJob&, int64_t j0, int64_t j1, char* scratch);
   // C = alpha * sum of parts[count][M][N] (+ beta * D), for the rows [i0, i1).
   void (*merge[gemm_f16_f32])(const GemmJob&, const float* parts, int64_t count, int64_t i0, int64_t i1);
+  // Bytes of the whole operand A, of extent rows, or B, of extent columns, in panels.
+  size_t (*packed_bytes[gemm_f16_f32])(int64_t extent, int64_t k, bool of_b);
+  // Panels [s0, s1) of A, or of B transposed, with the steps [q0, q1) of all k, whole pairs of them.
+  void (*pack[gemm_f16_f32])(const Matrix<const void*>&, int64_t extent, int64_t all, bool of_b, int64_t s0, int64_t s1, int64_t q0, int64_t q1, float*);
 };
 
 // The instruction sets of this build; null where it has none.
@@ -64,5 +73,10 @@ const GemmIsa* gemm_avx512();
 const GemmIsa* gemm_avx512_bf16();
 // Of bfloat16 alone; plain: without AMX's instructions.
 const GemmIsa* gemm_amx(bool plain);
+
+
+// gemm_packing says how the operands of a launch of n are packed ahead; see
+// ft_packing_of.
+int gemm_packing(const ft_native* n, const ft_launch* l, ft_packing* out);
 
 }  // namespace ft

@@ -292,6 +292,38 @@ struct Blocks {
   }
 };
 
+// Widths of panels of A and B, the floats of one with all steps of K, and the step
+// at which a block begins: where operands lie that were packed ahead.
+template <class P> struct Ahead {
+  static constexpr int64_t a_width = round_up(MR, W);
+  int64_t steps;
+  explicit Ahead(int64_t k) : steps(ceil_div(k, P::step)) {}
+  const float* a(const GemmJob& g, const Strip& s, int64_t from) const {
+    return g.packed_a + s.i / MR * steps * a_width + from / P::step * s.width;
+  }
+  const float* b(const GemmJob& g, const Strip& s, int64_t from) const {
+    return g.packed_b + s.i / NR * steps * NR + from / P::step * s.width;
+  }
+};
+
+// pack_ahead packs the steps [q0, q1) of panels [s0, s1), at most gemm_pack_strips, of
+// m, whose element (i, k) is at i * row + k * col, for i < extent and k < all.
+template <class T>
+void pack_ahead(const Matrix<const void*>& m, int64_t extent, int64_t all, bool of_b, int64_t s0, int64_t s1, int64_t q0, int64_t q1, float* dst) {
+  typedef typename PanelOf<T>::type P;
+  const int64_t high = of_b ? NR : MR, room = ceil_div(all, P::step) * (of_b ? int64_t(NR) : Ahead<P>::a_width);
+  Strip strips[gemm_pack_strips];
+  for (int64_t s = s0; s < s1; s++) {
+    const int64_t n = smaller(high, extent - s * high);
+    strips[s - s0] = Strip{s * high, n, of_b && n > W ? NR : round_up(n, W), dst + s * room};
+  }
+  pack<P>(static_cast<const T*>(m.p) + q0 * m.col, m.row, m.col, q1 - q0, extent, strips, s1 - s0, q0 / P::step, true);
+}
+template <class T> size_t packed_bytes(int64_t extent, int64_t k, bool of_b) {
+  typedef typename PanelOf<T>::type P;
+  return sizeof(float) * size_t(ceil_div(k, P::step) * (of_b ? round_up(extent, NR) : ceil_div(extent, MR) * Ahead<P>::a_width));
+}
+
 // panel_of gives panel s of A: packed before, or as it is stored.
 template <class P, class T> FT_OP Packed panel_of(const Block<T>&, const Strip& s, int64_t skip, bool, Packed) {
   return Packed{s.dst + skip * s.width, 0};
@@ -326,22 +358,25 @@ template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Fi
   const Blocks of_k(g.k, P::step, shared), of_r(shared ? 0 : g.r, P::step, 0);
   const int64_t low = of_r.count, blocks = of_k.count ? of_k.count : 1;
   const Block<T> uv = block<T>(g.u, g.v, 0, shared ? g.r : 0);
+  const Ahead<P> ahead(g.k);
   for (int64_t at = -low; at < blocks; at++) {
     const Block<T> k = at < 0 ? block<T>(g.u, g.v, of_r.begin(at + low), of_r.begin(at + low + 1))
                               : block<T>(g.a, g.b, of_k.begin(at), of_k.begin(at + 1));
-    const int64_t steps = ceil_div(k.k, P::step), skip = at == 0 ? shared : 0;
+    const int64_t steps = ceil_div(k.k, P::step), skip = at == 0 ? shared : 0, from = at < 0 ? 0 : of_k.begin(at);
+    const bool ready_a = A::packed && g.packed_a && at >= 0, ready_b = g.packed_b && at >= 0;
     const int64_t group = k.a_col == 1 && uv.a_col == 1 ? 1 : panel_group;
     if (skip) pack<P>(uv.b, uv.b_col, uv.b_row, uv.k, g.n, b, count, 0, true);
-    pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count, skip, true);
+    if (!ready_b) pack<P>(k.b, k.b_col, k.b_row, k.k, g.n, b, count, skip, true);
     float* acc = sums;
     for (int64_t p = 0; p < panels; p += group) {
       const int64_t here = panels - p < group ? panels - p : group;
       for (int64_t s = 0; s < here; s++) {
-        const int64_t i = (p + s) * rows / panels, m = (p + s + 1) * rows / panels - i;  // of nearly equal height
+        int64_t i = (p + s) * rows / panels, m = (p + s + 1) * rows / panels - i;  // of nearly equal height
+        if (A::packed && g.packed_a) i = (p + s) * MR, m = smaller(MR, rows - i);
         a[s] = Strip{t.i0 + i, m, round_up(m, W), ap + s * panel_room};
       }
       if (A::packed && skip) pack<P>(uv.a, uv.a_row, uv.a_col, uv.k, g.m, a, here, 0, here == panels);
-      if (A::packed) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here, skip, here == panels);
+      if (A::packed && !ready_a) pack<P>(k.a, k.a_row, k.a_col, k.k, g.m, a, here, skip, here == panels);
       for (const Strip* x = a; x < a + here; x++)
         for (const Strip* y = b; y < b + count; y++) {
           if (at == blocks - 1 && g.c.col == 1) {  // so that it is at hand when the sums are stored
@@ -352,7 +387,9 @@ template <class A, class T> void tile_of(const GemmJob& g, const GemmRect& t, Fi
           const Micro<A> multiply = pick<typename P::Math, A>(x->n, y->n > W);
           if (skip) multiply(skip, panel_of<P>(uv, *x, 0, y == b, A{}), y->dst, acc, false);
           if (skip) scale_by(g.low, acc, x->n * y->width);
-          multiply(steps, panel_of<P>(k, *x, skip, y == b, A{}), y->dst + skip * y->width, acc, skip || at > -low);
+          A panel = panel_of<P>(k, *x, skip, y == b, A{});
+          if (ready_a) panel.p = reinterpret_cast<decltype(panel.p)>(ahead.a(g, *x, from));
+          multiply(steps, panel, ready_b ? ahead.b(g, *y, from) : y->dst + skip * y->width, acc, skip || at > -low);
           if (at == -1) scale_by(g.low, acc, x->n * y->width);
           if (at == blocks - 1) done(g, acc, y->width, x->i, x->n, y->i, y->n);
           if (low + blocks > 1) acc += x->n * NR;  // they outlive the block
@@ -376,7 +413,8 @@ template <class T> FT_OP bool by_columns(const GemmJob& g, int64_t cols) {
 template <class T, class U> void tile(const GemmJob& g, const GemmRect& t, char* scratch) {
   const int64_t cols = t.j1 - t.j0;
   const Finish done = g.c.col == 1 ? finish<U> : finish_turned<U>;
-  if (by_rows<T>(g, cols)) tile_of<Rows, T>(g, t, done, sizeof(U), scratch);
+  if (g.packed_a) tile_of<Packed, T>(g, t, done, sizeof(U), scratch);
+  else if (by_rows<T>(g, cols)) tile_of<Rows, T>(g, t, done, sizeof(U), scratch);
   else if (by_columns<T>(g, cols)) tile_of<Columns, T>(g, t, done, sizeof(U), scratch);
   else tile_of<Packed, T>(g, t, done, sizeof(U), scratch);
 }

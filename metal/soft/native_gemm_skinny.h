@@ -201,7 +201,8 @@ template <class U> void merge(const GemmJob& g, const float* parts, int64_t coun
 
 #if FT_PAIRS
 const GemmIsa isa = {MR, NR, tile_scratch, {nullptr, nullptr, tile<bf16, bf16>, nullptr, tile<bf16, float>},
-                        skinny_scratch, {nullptr, nullptr, skinny<bf16, bf16>, nullptr, skinny<bf16, float>}, {}};
+                        skinny_scratch, {nullptr, nullptr, skinny<bf16, bf16>, nullptr, skinny<bf16, float>}, {},
+                        {nullptr, nullptr, packed_bytes<bf16>}, {nullptr, nullptr, pack_ahead<bf16>}};
 #else
 const GemmIsa isa = {
     MR,
@@ -211,6 +212,8 @@ const GemmIsa isa = {
     skinny_scratch,
     {skinny<float, float>, skinny<f16, f16>, skinny<bf16, bf16>, skinny<f16, float>, skinny<bf16, float>},
     {merge<float>, merge<f16>, merge<bf16>},
+    {packed_bytes<float>, packed_bytes<f16>, packed_bytes<bf16>},
+    {pack_ahead<float>, pack_ahead<f16>, pack_ahead<bf16>},
 };
 #endif
 

@@ -23,7 +23,10 @@ func (d *Device) Prepare(list []metal.Dispatch) (metal.Program, error) {
 		entries[i] = e
 	}
 	p := &program{dev: d, list: list}
-	p.pack(entries)
+	if err := p.pack(entries); err != nil {
+		p.Close()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -70,50 +73,86 @@ type program struct {
 	mu      sync.Mutex // one run at a time
 	c       *C.ft_program
 	steps   []C.ft_step
-	workers int  // as many as the widest step can use
-	long    bool // the run takes a millisecond or more, about
+	owner   []int             // the dispatch of each step: products have one more for packing
+	reads   []int             // how many views each step reads, as they lie
+	first   []int             // the first step of each dispatch, and the number of steps
+	packed  [2]unsafe.Pointer // packed operands of products; see packing
+	workers int               // as many as the widest step can use
+	long    bool              // the run takes a millisecond or more, about
 }
+
+// round is n rounded up to the alignment of what a program holds.
+func round(n uintptr) uintptr { return (n + 15) &^ 15 }
 
 // pack lays out the program: header, steps, then per step its buffer addresses,
 // their lengths and its args, each 16-byte aligned.
-func (p *program) pack(entries []*entry) {
-	round := func(n uintptr) uintptr { return (n + 15) &^ 15 }
-	header := round(unsafe.Sizeof(C.ft_program{}))
-	total := header + round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{}))
+func (p *program) pack(entries []*entry) error {
+	header, most := round(unsafe.Sizeof(C.ft_program{})), 0
+	total := header
 	for i, e := range entries {
-		total += round(uintptr(len(e.sig.Align))*16) + round(uintptr(len(p.list[i].Args)))
+		n := len(e.sig.Align) + packedBuffers
+		total += round(uintptr(n)*16) + round(uintptr(len(p.list[i].Args)))
+		most++
+		if isProduct(&p.list[i]) {
+			total += round(packBuffers * 16)
+			most++
+		}
 	}
-	base := C.calloc(1, C.size_t(total))
+	base := C.calloc(1, C.size_t(total+round(uintptr(most)*unsafe.Sizeof(C.ft_step{}))))
 	p.c = (*C.ft_program)(base)
 	at := unsafe.Add(base, header)
-	p.c.steps, p.c.count = (*C.ft_step)(at), C.int64_t(len(entries))
+	p.c.steps = (*C.ft_step)(at)
 	p.c.shuffle = C.uint64_t(p.dev.opt.Shuffle)
 	if p.dev.opt.NaNFill {
 		p.c.nan_fill = 1
 	}
-	p.steps = unsafe.Slice(p.c.steps, len(entries))
-	seconds := 0.0
-	at = unsafe.Add(at, round(uintptr(len(entries))*unsafe.Sizeof(C.ft_step{})))
+	p.steps = unsafe.Slice(p.c.steps, most)[:0]
+	seconds, ahead := 0.0, packing{p: p}
+	at = unsafe.Add(at, round(uintptr(most)*unsafe.Sizeof(C.ft_step{})))
 	for i, e := range entries {
-		s, n, op := &p.steps[i], len(e.sig.Align), &p.list[i]
-		s.kernel = e.kernel
-		s.bufs = (*unsafe.Pointer)(at)
-		s.bytes = (*C.int64_t)(unsafe.Add(at, n*8))
-		bufs, lens := unsafe.Slice((*uintptr)(at), n), unsafe.Slice(s.bytes, n)
-		for j := range n {
-			v := op.At(j)
-			bufs[j] = uintptr(unsafe.Pointer(unsafe.SliceData(v.Buf.(*buffer).data))) + uintptr(v.Off)
-			lens[j] = C.int64_t(v.Len)
-		}
-		at = unsafe.Add(at, round(uintptr(n)*16))
-		s.args = at
-		copy(unsafe.Slice((*byte)(at), len(op.Args)), op.Args)
-		at = unsafe.Add(at, round(uintptr(len(op.Args))))
-		p.plan(s, e, op)
+		p.first = append(p.first, len(p.steps))
+		op := &p.list[i]
+		s := C.ft_step{kernel: e.kernel}
+		at = p.bind(&s, e, op, at)
+		p.plan(&s, e, op)
+		var reads int
+		at, reads = ahead.add(&s, op, at)
+		p.add(s, i, reads)
 		seconds += float64(op.FLOPs)/2e11 + float64(op.Traffic())/3e10
 	}
+	p.first = append(p.first, len(p.steps))
+	p.c.count = C.int64_t(len(p.steps))
 	p.long = p.workers > 1 && seconds > 1e-3
 	p.look()
+	return ahead.allocate()
+}
+
+// add appends a step of dispatch i, which reads the memory of the first few views.
+func (p *program) add(s C.ft_step, i, reads int) {
+	p.steps, p.owner, p.reads = append(p.steps, s), append(p.owner, i), append(p.reads, reads)
+}
+
+// bind writes the buffers and the args of a step at at, and returns where more fits.
+func (p *program) bind(s *C.ft_step, e *entry, op *metal.Dispatch, at unsafe.Pointer) unsafe.Pointer {
+	n := len(e.sig.Align)
+	room := n + packedBuffers
+	s.bufs = (*unsafe.Pointer)(at)
+	s.bytes = (*C.int64_t)(unsafe.Add(at, room*8))
+	bufs, lens := unsafe.Slice((*uintptr)(at), n), unsafe.Slice(s.bytes, n)
+	for j := range n {
+		v := op.At(j)
+		bufs[j] = address(v)
+		lens[j] = C.int64_t(v.Len)
+	}
+	at = unsafe.Add(at, round(uintptr(room)*16))
+	s.args = at
+	copy(unsafe.Slice((*byte)(at), len(op.Args)), op.Args)
+	return unsafe.Add(at, round(uintptr(len(op.Args))))
+}
+
+// address is where a view begins.
+func address(v metal.View) uintptr {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(v.Buf.(*buffer).data))) + uintptr(v.Off)
 }
 
 // aheadLeast is from how many bytes on the largest operand of a step is worth
@@ -123,11 +162,11 @@ const aheadLeast = 1 << 15
 // look tells each step what the steps behind it read next.
 func (p *program) look() {
 	var next C.ft_step
-	for i := len(p.list) - 1; i >= 0; i-- {
+	for i := len(p.steps) - 1; i >= 0; i-- {
 		s := &p.steps[i]
 		s.ahead, s.ahead_bytes, s.ahead_stride = next.ahead, next.ahead_bytes, next.ahead_stride
 		largest := 0
-		lens := unsafe.Slice(s.bytes, len(p.list[i].In))
+		lens := unsafe.Slice(s.bytes, p.reads[i])
 		for j, n := range lens {
 			if n > lens[largest] {
 				largest = j
@@ -161,8 +200,13 @@ func (p *program) plan(s *C.ft_step, e *entry, op *metal.Dispatch) {
 		// Small threadgroups are taken by the thousand threads.
 		atLeast = max(1, metal.MaxGroup/int64(op.Group.Count()))
 	}
+	p.divide(s, atLeast)
+}
+
+// divide says how many units of a step a worker takes at a time.
+func (p *program) divide(s *C.ft_step, atLeast int64) {
 	units := int64(s.units)
-	chunk := max(atLeast, units/int64(8*p.dev.opt.Workers))
+	chunk := max(atLeast, units/int64(16*p.dev.opt.Workers))
 	s.chunk = C.int64_t(chunk)
 	p.workers = max(p.workers, int(min(int64(p.dev.opt.Workers), (units+chunk-1)/chunk)))
 }
@@ -172,6 +216,10 @@ func (p *program) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	C.free(unsafe.Pointer(p.c))
+	for i := range p.packed {
+		C.free(p.packed[i])
+		p.packed[i] = nil
+	}
 	p.c, p.steps = nil, nil
 }
 

@@ -23,17 +23,18 @@ func (p *program) Run(ctx context.Context) error {
 	return p.run(ctx, false)
 }
 
-// Profile executes the list and returns the time of each dispatch.
+// Profile executes the list and returns the time of each dispatch. What products
+// with the same operand share is part of the first one's time.
 func (p *program) Profile(ctx context.Context) ([]time.Duration, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.run(ctx, true); err != nil {
 		return nil, err
 	}
-	times := make([]time.Duration, len(p.steps))
+	times := make([]time.Duration, len(p.list))
 	var before time.Duration
-	for i := range p.steps {
-		end := time.Duration(p.steps[i].nanos)
+	for i := range p.list {
+		end := time.Duration(p.steps[p.first[i+1]-1].nanos)
 		if p.dev.opt.Guard {
 			times[i] = end // each dispatch was a run of its own
 			continue
@@ -52,9 +53,9 @@ func (p *program) run(ctx context.Context, profile bool) error {
 		p.c.profile = 1
 	}
 	if !p.dev.opt.Guard {
-		return p.runSteps(ctx, 0, len(p.steps))
+		return p.runDispatches(ctx, 0, len(p.list))
 	}
-	for i := range p.steps {
+	for i := range p.list {
 		if err := p.guarded(ctx, i); err != nil {
 			return err
 		}
@@ -62,12 +63,12 @@ func (p *program) run(ctx context.Context, profile bool) error {
 	return nil
 }
 
-// runSteps runs the dispatches [first, last) on the workers.
-func (p *program) runSteps(ctx context.Context, first, last int) error {
+// runDispatches runs the dispatches [first, last) on the workers.
+func (p *program) runDispatches(ctx context.Context, first, last int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	C.ft_begin(p.c, C.int64_t(first), C.int64_t(last))
+	C.ft_begin(p.c, C.int64_t(p.first[first]), C.int64_t(p.first[last]))
 	cancelled := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		C.ft_cancel(p.c)
@@ -81,6 +82,7 @@ func (p *program) runSteps(ctx context.Context, first, last int) error {
 		return ctx.Err()
 	}
 	if at := int(p.c.failed_step); at >= 0 {
+		at = p.owner[at]
 		return fmt.Errorf("soft: dispatch %d, %s: %s", at, p.list[at].Kernel, C.GoString(&p.c.error[0]))
 	}
 	if p.c.ran == 0 && first < last {

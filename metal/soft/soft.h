@@ -41,6 +41,15 @@ typedef struct {
   int64_t next, done, waiting;
 } ft_step;
 
+// ft_packing is how operands A and B of a product are packed before it, once for
+// all its pieces, and for the products after it that have the same A.
+typedef struct {
+  const void* pack;      // native: buffers A, B, packed A or null, packed B or null; the product's args
+  const void* multiply;  // native: the product's buffers, then packed A, packed B or null
+  int64_t bytes[2];      // of packed A and B, 0: too large to be packed ahead
+  int64_t a[4];          // together with pack and A's address: packed As are the same
+} ft_packing;
+
 // ft_program is a list of steps and the state of its run. All workers of a run
 // call ft_work on it; ft_begin comes before.
 typedef struct {
@@ -64,6 +73,8 @@ typedef struct {
 
 // ft_native_units asks the step's native kernel for its number of pieces.
 int64_t ft_native_units(const ft_step* s);
+// ft_packing_of returns 0 for a step that packs nothing ahead, 1 for one that does if its A is packed, 2 for one that packs it.
+int ft_packing_of(const ft_step* s, ft_packing* out);
 void ft_begin(ft_program* p, int64_t first, int64_t last);
 // ft_work runs steps until the run is over. It returns 0, or -1 when the system
 // has no memory for the worker.
