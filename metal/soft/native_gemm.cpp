@@ -235,8 +235,8 @@ template <int types> int packing(const ft_native* n, const ft_launch* l, ft_pack
   if (n->run != run<types>) return 0;
   const GemmArgs& args = *static_cast<const GemmArgs*>(l->args);
   const GemmJob g = job(l, GemmTypes(types), 0);
-  if (!packs(l, g)) return 0;
   const GemmIsa* isa = isa_for(GemmTypes(types), true);
+  if (!isa->pack[in] || !packs(l, g)) return 0;
   *out = ft_packing{&packer<in>, &multiplier<types>, {}, {args.lda, args.transA, g.m, g.k}};
   for (int i = 0; i < 2; i++) {
     const int64_t bytes = int64_t(isa->packed_bytes[in](i ? g.n : g.m, g.k, i));

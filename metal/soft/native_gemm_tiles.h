@@ -175,6 +175,7 @@ GemmIsa with_tiles() {
   isa.tile_scratch = tile_scratch;
   isa.tile[gemm_bf16] = tile<bf16>;
   isa.tile[gemm_bf16_f32] = tile<float>;
+  isa.pack[gemm_bf16] = nullptr;  // nothing is packed ahead
   return isa;
 }
 
