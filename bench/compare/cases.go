@@ -164,19 +164,19 @@ func modelCases() []one {
 		return p
 	}
 	all := []one{
-		{name: "train/smollm2-135m/bf16/2048", params: train(2048, 16), rows: rows{config: "smollm2-135m", length: 2048}, most: 4,
+		{name: "train/smollm2-135m/bf16/2048", params: train(2048, 16), rows: rows{config: "smollm2-135m", length: 2048}, most: 5,
 			sides: []side{ours, {name: "torch"}, {name: "torch", as: "compiled"}, {name: "mlx", cut: 64, once: true}}},
 		{name: "train/smollm2-135m/f32/2048", params: f32(train(2048, 16)), rows: rows{config: "smollm2-135m", length: 2048}, most: 3,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", cut: 1024, once: true}, {name: "mlx", as: "wheel", cut: 64, once: true}}},
-		{name: "train/qwen2.5-0.5b/bf16/2048", params: train(2048, 16), rows: rows{config: "qwen2.5-0.5b", length: 2048}, most: 2,
+		{name: "train/qwen2.5-0.5b/bf16/2048", params: train(2048, 16), rows: rows{config: "qwen2.5-0.5b", length: 2048}, most: 3,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", dtype: "f32", cut: 512, once: true}}},
-		{name: "train/llama-3.2-1b/bf16/2048", params: train(2048, 16), rows: rows{config: "llama-3.2-1b", length: 2048}, most: 1,
+		{name: "train/llama-3.2-1b/bf16/2048", params: train(2048, 16), rows: rows{config: "llama-3.2-1b", length: 2048}, most: 3,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", dtype: "f32", cut: 256, once: true}}},
-		{name: "chat/smollm2-135m", params: params{Kind: "train", DType: "bf16", Rank: 16, Pad: 4, Threads: 2}, rows: rows{config: "smollm2-135m", total: 8 * 2048}, most: 2,
+		{name: "chat/smollm2-135m", params: params{Kind: "train", DType: "bf16", Rank: 16, Pad: 4, Threads: 2}, rows: rows{config: "smollm2-135m", total: 8 * 2048}, most: 3,
 			sides: []side{ours, {name: "torch"}, {name: "mlx", dtype: "f32", once: true}}},
 	}
 	for _, t := range []int{512, 2048, 8192} { // as many tokens in rows of several lengths
-		c := one{name: fmt.Sprintf("length/smollm2-135m/%dx%d", 8192/t, t), params: train(t, 16), rows: rows{config: "smollm2-135m", length: t, total: 8192}, most: 2, sides: []side{ours}}
+		c := one{name: fmt.Sprintf("length/smollm2-135m/%dx%d", 8192/t, t), params: train(t, 16), rows: rows{config: "smollm2-135m", length: t, total: 8192}, most: 3, sides: []side{ours}}
 		c.params.Batch = 8192 / t
 		all = append(all, c)
 	}

@@ -216,7 +216,7 @@ func trainWorker(p params) (func() (answer, error), error) {
 		return nil, err
 	}
 	return func() (answer, error) {
-		peak, _, _, err := b.Speeds(ctx)
+		before, _, _, err := b.Speeds(ctx)
 		if err != nil {
 			return answer{}, err
 		}
@@ -224,9 +224,13 @@ func trainWorker(p params) (func() (answer, error), error) {
 		if err != nil {
 			return answer{}, err
 		}
+		after, _, _, err := b.Speeds(ctx)
+		if err != nil {
+			return answer{}, err
+		}
 		seconds := st.Took.Seconds()
 		return answer{Seconds: seconds, Tokens: float64(st.Real), Loss: st.Loss,
-			GFLOPS: float64(st.FLOPs) / seconds / 1e9, MFU: float64(st.FLOPs) / seconds / peak, Heap: float64(st.HeapBytes) / float64(st.Steps)}, nil
+			GFLOPS: float64(st.FLOPs) / seconds / 1e9, MFU: float64(st.FLOPs) / seconds / max(before, after), Heap: float64(st.HeapBytes) / float64(st.Steps)}, nil
 	}, nil
 }
 
