@@ -10,7 +10,7 @@ import (
 // chart is a picture of trainings and generation: a bar per side, its length the
 // logarithm of its tokens a second.
 func (r *results) chart() []byte {
-	const left, width, bar, gap = 250, 420, 16, 14
+	const left, width, bar, gap = 110, 560, 16, 10
 	type line struct {
 		text string
 		rate float64
@@ -36,6 +36,7 @@ func (r *results) chart() []byte {
 	y := 40
 	for i, g := range groups {
 		fmt.Fprintf(&b, `<text x="8" y="%d" font-weight="bold">%s</text>`+"\n", y+12, names[i])
+		y += bar + 2
 		for _, l := range g {
 			fill := "#9aa4b0"
 			if l.ours {

@@ -3,6 +3,7 @@
 
 SDK_BEGIN
 void* malloc(size_t);
+void* aligned_alloc(size_t, size_t);
 void* calloc(size_t, size_t);
 void* realloc(void*, size_t);
 int posix_memalign(void**, size_t, size_t);
