@@ -26,9 +26,14 @@ func resident(t *testing.T) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// What each worker of the software device may hold besides what is allocated on it:
+// scratch for a piece of a product or of attention (3 MB for 1024 x 512 sums and
+// their panels), and stacks.
+const workerBytes = 4 << 20
+
 // The bundled model's step takes the memory that was predicted: within 5 % as
-// the pool counts it, within 15 % as the system does. After the second step
-// nothing is allocated on the device.
+// the pool counts it, and as the system does apart from what workers hold. After the
+// second step nothing is allocated on the device.
 func TestPlanPredictsMemory(t *testing.T) {
 	cfg := DefaultConfig("")
 	cfg.Model, cfg.Data, cfg.AdapterPath = "../tools/demo/model", "../tools/demo/data", t.TempDir()
@@ -84,7 +89,7 @@ func TestPlanPredictsMemory(t *testing.T) {
 			if cfg.keepsStates() {
 				require.Equal(t, counted, plan.PeakBytes)
 			}
-			require.InEpsilon(t, grown, all, 0.15)
+			require.InDelta(t, grown, all, 0.05*float64(all)+workerBytes*float64(runtime.NumCPU()))
 		})
 	}
 }
