@@ -111,10 +111,10 @@ func (f *frozenStates) arrays(n int) (given, made *graph.Array) {
 	return v[0], v[1]
 }
 
-// keep makes the states of the examples in the layouts come from a store.
-func (f *frozenStates) keep(layouts []*data.Layout, store stateStore) {
-	f.store = store
-	f.kept, _, _ = slotsOf(layouts, f.tokenBytes())
+// keep makes the states of the corpora come from a store, in which slotsOf gave their
+// examples places.
+func (f *frozenStates) keep(kept map[*data.Corpus]*keptCorpus, store stateStore) {
+	f.kept, f.store = kept, store
 	for _, c := range f.kept {
 		for _, slot := range c.slots {
 			if store.has(slot) {

@@ -71,13 +71,13 @@ func (s *session) openFrozen(step *Stepper) error {
 	if f == nil || !s.rt.Device.Info().HostMemory {
 		return nil
 	}
-	_, slots, bytes := slotsOf(s.layouts, f.tokenBytes())
+	kept, slots, bytes := slotsOf(s.layouts, f.tokenBytes())
 	if s.cfg.CacheFrozen == "memory" {
 		m, err := newMemoryStore(s.rt.Pool, slots, bytes)
 		if err != nil {
 			return err
 		}
-		f.keep(s.layouts, m)
+		f.keep(kept, m)
 		return nil
 	}
 	key, err := s.stateKey(f)
@@ -91,7 +91,7 @@ func (s *session) openFrozen(step *Stepper) error {
 	if why != "" {
 		s.warnings = append(s.warnings, fmt.Sprintf("cache_frozen %s %s: it is begun anew", s.cfg.CacheFrozen, why))
 	}
-	f.keep(s.layouts, file)
+	f.keep(kept, file)
 	return nil
 }
 

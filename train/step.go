@@ -362,8 +362,9 @@ func (s *Stepper) runPrefix(ctx context.Context, b *data.Batch, into *graph.Arra
 	return err
 }
 
-// write copies b to the device.
+// write copies b to the device, for what is called next.
 func (s *Stepper) write(b *data.Batch) ([]*graph.Array, error) {
+	s.profile.begin(b)
 	shape := [2]int{b.Rows, b.SeqLen}
 	arrays := s.batches[shape]
 	if arrays == nil {
@@ -397,7 +398,6 @@ func (s *Stepper) Accumulate(ctx context.Context, b *data.Batch, first bool, key
 	if err != nil {
 		return 0, err
 	}
-	s.profile.begin(b)
 	if err := graph.WriteStateRaw(s.key, unsafe.Slice((*byte)(unsafe.Pointer(&key[0])), 8)); err != nil {
 		return 0, err
 	}
@@ -419,7 +419,6 @@ func (s *Stepper) Loss(ctx context.Context, b *data.Batch) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.profile.begin(b)
 	outs, err := s.profile.call(ctx, s.loss, append([]*graph.Array{s.low, s.key}, in...))
 	if err != nil {
 		return 0, err
