@@ -220,11 +220,9 @@ func TestHold(t *testing.T) {
 
 func TestHoldWithoutRoom(t *testing.T) {
 	dir := t.TempDir()
-	for from, to := range map[string]string{"llama.safetensors": "model.safetensors"} {
-		raw, err := os.ReadFile(filepath.Join("testdata", from))
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, to), raw, 0o600))
-	}
+	raw, err := os.ReadFile(filepath.Join("testdata", "llama.safetensors"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), raw, 0o600))
 	_, g, _ := loadGolden(t, "testdata", "llama")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), g.Config, 0o600))
 	rt, err := graph.NewRuntime("soft", 1<<14)

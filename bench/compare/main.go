@@ -165,15 +165,18 @@ func writeRows(path string, r rows, vocab int) error {
 		}
 		return enc.Encode(map[string]any{"input_ids": ids, "prompt_length": prompt})
 	}
-	for n := 0; r.length > 0 && err == nil && n < max(r.total, r.length); n += r.length {
-		err = row(r.length, 0)
-	}
-	for left, n := r.total, 0; r.length == 0 && err == nil; n++ {
-		k := min(max(int(math.Exp(4.85+0.83*rng.NormFloat64())), 8), 1500)
-		if left -= k; left < 0 && n%4 == 0 { // batches of the peers are of four rows
-			break
+	if r.length > 0 {
+		for n := 0; err == nil && n < max(r.total, r.length); n += r.length {
+			err = row(r.length, 0)
 		}
-		err = row(k, k/3)
+	} else {
+		for left, n := r.total, 0; err == nil; n++ {
+			k := min(max(int(math.Exp(4.85+0.83*rng.NormFloat64())), 8), 1500)
+			if left -= k; left < 0 && n%4 == 0 { // batches of the peers are of four rows
+				break
+			}
+			err = row(k, k/3)
+		}
 	}
 	if err != nil {
 		f.Close()

@@ -28,7 +28,6 @@ type answer struct {
 	GFLOPS  float64 `json:"gflops,omitempty"` // of our own trainings, useful arithmetic only
 	MFU     float64 `json:"mfu,omitempty"`    // that, by a matrix product's measured before
 	Heap    float64 `json:"heap,omitempty"`
-	Launch  float64 `json:"launch,omitempty"` // part of the time outside kernels
 
 	bandwidth float64 // the part of the measured one at which weights were read
 }

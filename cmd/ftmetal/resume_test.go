@@ -108,6 +108,15 @@ func TestResumeIsBitExact(t *testing.T) {
 	}
 }
 
+// killed runs the program and kills it at a random moment of the time that it takes.
+func killed(t *testing.T, rng *rand.Rand, took time.Duration, args []string) {
+	cmd := program(t, nil, args...)
+	require.NoError(t, cmd.Start())
+	time.Sleep(took/4 + time.Duration(rng.Int64N(int64(took))))
+	_ = cmd.Process.Signal(syscall.SIGKILL) // it may have ended by itself
+	_ = cmd.Wait()
+}
+
 // Killed at a random moment, a run has whole checkpoints only, and goes on to
 // the same end.
 func TestKilledRunsResume(t *testing.T) {
@@ -122,11 +131,7 @@ func TestKilledRunsResume(t *testing.T) {
 		part := filepath.Join(t.TempDir(), "a")
 		args := append(resumeArgs(model, data, part), "--resume", "auto")
 		for range 3 {
-			cmd := program(t, nil, args...)
-			require.NoError(t, cmd.Start())
-			time.Sleep(took/4 + time.Duration(rng.Int64N(int64(took))))
-			_ = cmd.Process.Signal(syscall.SIGKILL) // it may have ended by itself
-			_ = cmd.Wait()
+			killed(t, rng, took, args)
 			saved, _ := filepath.Glob(filepath.Join(part, "checkpoints", "[0-9]*", "*"))
 			require.Zero(t, len(saved)%4, "a checkpoint is not whole: %v", saved)
 		}
@@ -237,11 +242,7 @@ func TestKilledRunsKeepFrozenStates(t *testing.T) {
 		part, states := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "states")
 		args := append(frozenArgs(model, data, part, states), "--resume", "auto")
 		for range 3 {
-			cmd := program(t, nil, args...)
-			require.NoError(t, cmd.Start())
-			time.Sleep(took/4 + time.Duration(rng.Int64N(int64(took))))
-			_ = cmd.Process.Signal(syscall.SIGKILL) // it may have ended by itself
-			_ = cmd.Wait()
+			killed(t, rng, took, args)
 		}
 		out, err := program(t, nil, args...).CombinedOutput()
 		require.NoError(t, err, string(out))

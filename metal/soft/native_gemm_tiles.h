@@ -129,8 +129,7 @@ struct Part {
   int64_t from, to;
 };
 
-// parts divides an inner extent into blocks of nearly equal size and returns the
-// i-th; count is how many there are.
+// part is the i-th of count_of(inner) blocks of nearly equal size.
 int64_t count_of(int64_t inner) { return ceil_div(inner, block_steps); }
 Part part(const Matrix<const void*>& a, const Matrix<const void*>& b, int64_t inner, int64_t i) {
   const int64_t size = round_up(ceil_div(inner, count_of(inner)), depth);
